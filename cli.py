@@ -1,0 +1,6 @@
+"""`python cli.py ...` from a checkout does what `wi ...` does."""
+
+from weaponized_interdependence.cli import main
+
+if __name__ == "__main__":
+    main()

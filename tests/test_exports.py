@@ -1,0 +1,149 @@
+"""Writing: five formats, metadata that other tools see, and all or nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import openpyxl
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from polars.testing import assert_frame_equal
+
+from weaponized_interdependence.errors import InputError, OutputError, UsageError
+from weaponized_interdependence.exports import FORMATS, atomic, read_frame, read_metadata, write
+from weaponized_interdependence.schemas import SCORES
+
+
+@pytest.fixture
+def scores() -> pl.DataFrame:
+    return SCORES.conform(
+        pl.DataFrame(
+            {
+                "period": ["2019"] * 3, "layer": ["goods"] * 3, "item": ["HS17:010121"] * 3, "node": ["=1+1", "NAM", "CIV"],
+                "counterpart": [None, None, "NA"], "indicator": ["hhi"] * 3, "score": [0.1, None, 1 / 3], "rank": [2, None, 1],
+                "unit": ["share"] * 3, "basis": ["estimated"] * 3,
+            }
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("extension", [f for f in FORMATS if f != ".xlsx"])
+def test_what_is_written_is_read_back_exactly(scores: pl.DataFrame, tmp_path: Path, extension: str) -> None:
+    path = tmp_path / f"scores{extension}"
+    write(scores, path, table=SCORES, metadata={"tool": "x"})
+    assert_frame_equal(read_frame(path, SCORES), scores)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_metadata_reaches_every_reader(scores: pl.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "scores.parquet"
+    write(scores, path, table=SCORES, metadata={"hhi": "sum of squared shares"})
+    assert read_metadata(path)["hhi"] == "sum of squared shares"
+    assert pl.read_parquet_metadata(path)["hhi"] == "sum of squared shares"
+    key = duckdb.sql(f"select decode(value) from parquet_kv_metadata('{path}') where decode(key) = 'hhi'").fetchone()
+    assert key == ("sum of squared shares",)
+    described = pq.read_schema(path).field("node").metadata
+    assert described[b"description"] == b"who is scored"
+    assert duckdb.sql(f"select node from '{path}' where rank = 1").fetchall() == [("CIV",)]
+    assert pd.read_parquet(path)["counterpart"].iloc[2] == "NA"
+    write(scores, tmp_path / "scores.arrow", table=SCORES, metadata={"hhi": "sum"})
+    with pa.ipc.open_file(tmp_path / "scores.arrow") as file:
+        assert file.schema.metadata[b"hhi"] == b"sum"
+
+
+def test_rewriting_gives_the_same_bytes(scores: pl.DataFrame, tmp_path: Path) -> None:
+    for name in ("a.parquet", "b.parquet"):
+        write(scores, tmp_path / name, table=SCORES, metadata={"k": "v"})
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_excel_holds_text_not_formulas_and_a_metadata_sheet(scores: pl.DataFrame, tmp_path: Path) -> None:
+    write(scores, tmp_path / "s.xlsx", table=SCORES, metadata={"formula": "=HHI"})
+    book = openpyxl.load_workbook(tmp_path / "s.xlsx")
+    cell = book["data"]["D2"]
+    assert (cell.value, cell.data_type) == ("=1+1", "s")
+    assert book["data"]["C2"].value == "HS17:010121"
+    assert [c.value for c in book["metadata"][2]] == ["formula", "=HHI"]
+
+
+def test_json_is_strict_and_carries_metadata(scores: pl.DataFrame, tmp_path: Path) -> None:
+    write(scores, tmp_path / "s.json", table=SCORES, metadata={"tool": "x"})
+    document = json.loads((tmp_path / "s.json").read_text(), parse_constant=pytest.fail)
+    assert document["metadata"] == {"tool": "x"}
+    assert document["rows"][1]["score"] is None
+
+
+def test_unknown_format_is_a_usage_error_before_any_work(scores: pl.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="end the name in one of"):
+        write(scores, tmp_path / "s.docx", table=SCORES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_folder_says_so(scores: pl.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot write"):
+        write(scores, tmp_path / "absent" / "s.parquet", table=SCORES)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("x")])
+def test_a_write_that_fails_leaves_the_old_file_and_no_scrap(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "kept.csv"
+    path.write_text("old")
+    with pytest.raises((OutputError, KeyboardInterrupt, ValueError)), atomic(path) as part:
+        part.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["kept.csv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX file size limit")
+@pytest.mark.parametrize("extension", FORMATS)
+def test_a_full_disk_leaves_nothing(tmp_path: Path, extension: str) -> None:
+    # A file size limit stands in for a full disk: the write fails in the middle with an OSError from the system.
+    program = """
+import resource, signal, sys
+import numpy as np, polars as pl
+import xlsxwriter, pyarrow.parquet
+from weaponized_interdependence.exports import write
+from weaponized_interdependence.errors import OutputError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    write(pl.DataFrame({"a": np.random.default_rng(0).random(50_000)}), sys.argv[1])
+except OutputError as error:
+    print(error)
+    sys.exit(error.exit_code)
+"""
+    path = tmp_path / f"big{extension}"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "cannot write" in done.stdout
+    assert not path.exists()
+    assert not [p for p in tmp_path.iterdir() if ".part" in p.name]
+
+
+@pytest.mark.parametrize("extension", [".parquet", ".arrow", ".csv", ".json"])
+@pytest.mark.parametrize("content", [b"", b"PAR1garbage", b"\xff\xfe\x00", b"{", b"a;b\n1;2\n"])
+def test_reading_rubbish_is_one_clear_error(tmp_path: Path, extension: str, content: bytes) -> None:
+    path = tmp_path / f"bad{extension}"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="bad"):
+        read_frame(path, SCORES)
+
+
+def test_reading_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_frame(tmp_path / "none.csv", SCORES)

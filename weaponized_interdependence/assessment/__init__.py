@@ -1,0 +1,1 @@
+"""Panels over impacts: pressure, collateral, third parties, humanitarian."""

@@ -1,0 +1,173 @@
+"""Frames to files and back: the format is the file's extension, a write is whole or absent."""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+
+from weaponized_interdependence.errors import Fault, InputError, OutputError, UsageError
+from weaponized_interdependence.schemas import Table
+
+FORMATS = (".parquet", ".csv", ".json", ".arrow", ".xlsx")
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on leaving, put it in place, or remove it if anything failed.
+
+    Raises OutputError when the place cannot be written or is full.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part" + path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}", mend="make the folder or choose another with -o"
+        ) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(
+            f"cannot write {path}: {reason}", mend="free room or choose another place; nothing was left there"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write(
+    frame: pl.DataFrame, path: str | Path, *, table: Table | None = None, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write `frame` as Parquet, CSV, JSON, Arrow or XLSX by the extension of `path`; `-` is CSV on stdout.
+
+    Parquet and Arrow carry `metadata` (and each declared column's meaning and unit); so does a second sheet of an
+    XLSX, and the `metadata` object of a JSON file. CSV has no room for it: keep the Parquet where provenance matters.
+    """
+    if table is not None:
+        frame = table.conform(frame)
+    if str(path) == "-":
+        sys.stdout.write(frame.write_csv())
+        return
+    path = Path(path)
+    check_extension(path)
+    notes = {str(k): str(v) for k, v in (metadata or {}).items()}
+    with atomic(path) as temporary:
+        match path.suffix.lower():
+            case ".parquet" | ".arrow":
+                _write_arrow(frame, temporary, table, notes)
+            case ".csv":
+                frame.write_csv(temporary)
+            case ".json":
+                document = {"metadata": notes, "rows": frame.to_dicts()}
+                temporary.write_text(
+                    json.dumps(document, ensure_ascii=False, allow_nan=False, default=str) + "\n", encoding="utf-8"
+                )
+            case ".xlsx":
+                _write_xlsx(frame, temporary, notes)
+
+
+def check_extension(path: Path) -> None:
+    """Raise UsageError, before any work is done, if `write` would not know the format of `path`."""
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(
+            f"do not know the format of {path.name!r}", mend=f"end the name in one of {', '.join(FORMATS)}"
+        )
+
+
+def read_frame(path: str | Path, table: Table) -> pl.DataFrame:
+    """Read a declared table back from Parquet, Arrow, CSV or JSON written by `write` (or by anyone, same columns)."""
+    path = Path(path)
+    check_extension(path)
+    try:
+        match path.suffix.lower():
+            case ".parquet":
+                frame = pl.read_parquet(path)
+            case ".arrow":
+                frame = _read_arrow(path)
+            case ".csv":
+                frame = pl.read_csv(path, schema_overrides=table.schema)
+            case ".json":
+                rows = json.loads(path.read_text(encoding="utf-8"))
+                frame = pl.DataFrame(
+                    rows["rows"] if isinstance(rows, dict) else rows,
+                    schema_overrides=table.schema,
+                    infer_schema_length=None,
+                )
+            case _:
+                raise UsageError(f"cannot read a table from {path.name}", mend="give Parquet, Arrow, CSV or JSON")
+    except FileNotFoundError as error:
+        raise InputError("no such file", where=str(path), mend="check the path") from error
+    except (OSError, pl.exceptions.PolarsError, ValueError, KeyError) as error:
+        raise InputError(
+            "cannot be read",
+            where=str(path),
+            faults=[Fault(str(error).splitlines()[0] if str(error) else type(error).__name__)],
+            mend="is it complete, and of the format its name says?",
+        ) from error
+    return table.conform(frame, where=str(path))
+
+
+def _read_arrow(path: Path) -> pl.DataFrame:
+    import pyarrow as pa
+
+    with pa.OSFile(str(path), "rb") as source, pa.ipc.open_file(source) as reader:
+        return cast(pl.DataFrame, pl.from_arrow(reader.read_all()))
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The metadata that `write` put into a Parquet file."""
+    import pyarrow.parquet as pq
+
+    raw = cast(Mapping[bytes, bytes], pq.read_schema(path).metadata or {})
+    return {k.decode(): v.decode() for k, v in raw.items() if not k.startswith((b"ARROW", b"pandas"))}
+
+
+def _write_arrow(frame: pl.DataFrame, path: Path, table: Table | None, notes: dict[str, str]) -> None:
+    # Through pyarrow, because only there do both the schema metadata and the per-column descriptions reach every reader.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrow = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    described = {c.name: {"description": c.meaning, "unit": c.unit} for c in table.columns} if table else {}
+    fields = [f.with_metadata(described[f.name]) if f.name in described else f for f in arrow.schema]
+    arrow = arrow.cast(pa.schema(fields, metadata={"table": table.name, **notes} if table else notes))
+    if path.suffix == ".parquet":
+        pq.write_table(arrow, path, compression="zstd")
+    else:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, arrow.schema) as writer:
+            writer.write_table(arrow)
+
+
+def _write_xlsx(frame: pl.DataFrame, path: Path, notes: dict[str, str]) -> None:
+    import xlsxwriter
+
+    if frame.height > 1_048_575:
+        raise UsageError(
+            f"{frame.height} rows do not fit an Excel sheet", mend="write Parquet or CSV, or rank fewer items"
+        )
+    # Names that begin with = + - @ must arrive as text, never as a formula.
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "nan_inf_to_errors": False}
+    book = xlsxwriter.Workbook(cast(Any, str(path)), options)
+    try:
+        frame.write_excel(book, worksheet="data", autofit=True, float_precision=6)
+        pl.DataFrame(
+            {"key": list(notes), "value": list(notes.values())}, schema={"key": pl.String, "value": pl.String}
+        ).write_excel(book, worksheet="metadata", autofit=True)
+        book.close()
+    except xlsxwriter.exceptions.FileCreateError as error:  # not an OSError, though it stands for one
+        raise OSError(str(error)) from error

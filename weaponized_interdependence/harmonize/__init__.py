@@ -1,0 +1,1 @@
+"""Codes, groups and products under one key each."""

@@ -1,0 +1,1 @@
+"""Network statistics: one file a family, joined in registry.py."""

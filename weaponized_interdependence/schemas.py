@@ -1,0 +1,240 @@
+"""The declared tables. One declaration drives validation, the docs and the Parquet metadata.
+
+All tables are polars frames. Money is current USD in float64 unless the `unit` column says otherwise. Text is plain
+String (never Categorical) so that every reader of the Parquet sees the same thing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from weaponized_interdependence.errors import Fault, InputError
+from weaponized_interdependence.terms import Basis, Channel, Horizon, Layer, Metric, Role, Term
+
+# 2019, 2019-Q4, 2019-07: sorts as text in time order within one cadence
+PERIOD_PATTERN = r"^\d{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?$"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a declared table."""
+
+    name: str
+    dtype: type[pl.DataType]
+    meaning: str
+    unit: str = ""
+    nullable: bool = False
+    key: bool = False
+    vocabulary: type[Term] | None = None
+    pattern: str | None = None
+    finite: bool = True  # floats: NaN and infinity are faults
+
+
+@dataclass(frozen=True)
+class Table:
+    """A declared table: its columns in order, and what a row is."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+
+    @property
+    def schema(self) -> dict[str, type[pl.DataType]]:
+        """Column name -> polars type, in order."""
+        return {c.name: c.dtype for c in self.columns}
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that together name a row."""
+        return tuple(c.name for c in self.columns if c.key)
+
+    def empty(self) -> pl.DataFrame:
+        """The table with no rows."""
+        return pl.DataFrame(schema=dict(self.schema))
+
+    def conform(self, frame: pl.DataFrame, where: str = "") -> pl.DataFrame:
+        """Bring `frame` to the declared order and types, then check it; raise InputError with every fault.
+
+        Missing nullable columns are added as null; unknown columns are a fault (they would be lost in silence).
+        """
+        faults: list[Fault] = []
+        missing = [c.name for c in self.columns if c.name not in frame.columns and not c.nullable]
+        unknown = [c for c in frame.columns if c not in self.schema]
+        if missing:
+            faults.append(
+                Fault(f"{self.name} lacks {', '.join(missing)}", where, f"give the columns {', '.join(self.schema)}")
+            )
+        if unknown:
+            faults.append(Fault(f"{self.name} has no column {', '.join(unknown)}", where, "drop or rename them"))
+        if faults:
+            raise InputError(f"not a {self.name} table", where=where, faults=faults)
+        made = []
+        for c in self.columns:
+            if c.name not in frame.columns:
+                made.append(pl.lit(None, dtype=c.dtype).alias(c.name))
+                continue
+            try:
+                made.append(frame[c.name].cast(c.dtype, strict=True).alias(c.name))
+            except pl.exceptions.PolarsError as error:
+                faults.append(
+                    Fault(
+                        f"column {c.name} is not {c.dtype}: {str(error).splitlines()[0]}",
+                        where,
+                        f"unit and type: {c.unit} {c.meaning}",
+                    )
+                )
+        if faults:
+            raise InputError(f"not a {self.name} table", where=where, faults=faults)
+        out = frame.select(made) if made else frame
+        if faults := self.faults(out, where):
+            raise InputError(f"{self.name} table has {len(faults)} fault(s)", where=where, faults=faults)
+        return out
+
+    def faults(self, frame: pl.DataFrame, where: str = "") -> list[Fault]:
+        """Every broken rule of a frame that already has the declared columns, with the count and first rows of each."""
+        broken = [(f"{name}: {reason}", expr) for name, reason, expr in self.rules()]
+        found: list[Fault] = []
+        if broken and frame.height:
+            counts = frame.select(expr.sum().alias(str(n)) for n, (_, expr) in enumerate(broken)).row(0)
+            for (reason, expr), count in zip(broken, counts, strict=True):
+                if count:
+                    first = frame.select(pl.arg_where(expr)).to_series().head(3).to_list()
+                    found.append(
+                        Fault(f"{reason} in {count} row(s), first at row {', '.join(str(r + 1) for r in first)}", where)
+                    )
+        if self.key and frame.height:
+            twice = frame.height - frame.select(pl.struct(self.key).n_unique()).item()
+            if twice:
+                found.append(
+                    Fault(
+                        f"{twice} row(s) repeat the key ({', '.join(self.key)})", where, "sum or drop the repeats first"
+                    )
+                )
+        return found
+
+    def rules(self) -> Iterable[tuple[str, str, pl.Expr]]:
+        """(column, reason, expression true where a row breaks the rule), for every declared rule but the key."""
+        for c in self.columns:
+            col = pl.col(c.name)
+            if not c.nullable:
+                yield c.name, "missing value", col.is_null()
+            if c.vocabulary is not None:
+                yield c.name, f"not one of {', '.join(c.vocabulary)}", ~col.is_in(list(map(str, c.vocabulary)))
+            if c.pattern is not None:
+                yield c.name, f"does not look like {c.pattern}", ~col.str.contains(c.pattern)
+            if c.dtype == pl.Float64 and c.finite:
+                yield c.name, "not a finite number", col.is_not_null() & ~col.is_finite()
+
+
+_TEXT, _NUMBER, _WHOLE = pl.String, pl.Float64, pl.Int64
+
+FLOWS = Table(
+    "FLOWS",
+    "one directed flow of one item in one period",
+    (
+        Column("period", _TEXT, "year (2019), quarter (2019-Q4) or month (2019-07)", key=True, pattern=PERIOD_PATTERN),
+        Column("layer", _TEXT, "kind of tie", key=True, vocabulary=Layer),
+        Column("origin", _TEXT, "where the flow starts: ISO3 economy, or a node id of the user's own", key=True),
+        Column("destination", _TEXT, "where the flow ends", key=True),
+        Column("item", _TEXT, "CLASSIFICATION:code, such as HS17:270900, SITC:3, WIOD13:c2, TOTAL", key=True),
+        Column("value", _NUMBER, "size of the flow, never negative", unit="see column unit"),
+        Column(
+            "quantity",
+            _NUMBER,
+            "physical quantity, where the source has one",
+            unit="see column quantity_unit",
+            nullable=True,
+        ),
+        Column("quantity_unit", _TEXT, "unit of quantity, such as t", nullable=True),
+        Column("unit", _TEXT, "unit of value: USD unless said otherwise"),
+        Column("basis", _TEXT, "observed, estimated or assumed", vocabulary=Basis),
+    ),
+)
+
+REJECTED = Table(
+    "REJECTED",
+    "one row of an input file that was not taken, with the reason",
+    (
+        Column("file", _TEXT, "file name as given"),
+        Column(
+            "row",
+            _WHOLE,
+            "row number in the file, header not counted, first is 1; null where the reason concerns no one row",
+            nullable=True,
+        ),
+        Column("reason", _TEXT, "why it was not taken, one of the reader's named reasons"),
+        Column("record", _TEXT, "the row as JSON, so that nothing is lost"),
+    ),
+)
+
+MACRO = Table(
+    "MACRO",
+    "one economy-level figure",
+    (
+        Column("period", _TEXT, "year", key=True, pattern=PERIOD_PATTERN),
+        Column("economy", _TEXT, "ISO3", key=True),
+        Column("indicator", _TEXT, "such as gdp, population", key=True),
+        Column("value", _NUMBER, "the figure"),
+        Column("unit", _TEXT, "USD, persons"),
+        Column("basis", _TEXT, "observed, estimated or assumed", vocabulary=Basis),
+    ),
+)
+
+CONTROLS = Table(
+    "CONTROLS",
+    "legal grip of a jurisdiction on a node",
+    (
+        Column("jurisdiction", _TEXT, "ISO3 of the state that holds the grip", key=True),
+        Column("node", _TEXT, "id of the node gripped", key=True),
+        Column("channel", _TEXT, "territory, ownership, currency, technology", key=True),
+        Column("share", _NUMBER, "part of what the node sends or receives that is within reach", unit="0 to 1"),
+    ),
+)
+
+SCORES = Table(
+    "SCORES",
+    "one indicator value for one node (and, for pair indicators, its counterpart)",
+    (
+        Column("period", _TEXT, "period of the flows scored", key=True),
+        Column("layer", _TEXT, "layer of the flows scored", key=True, vocabulary=Layer),
+        Column("item", _TEXT, "item scored, or ALL where items are summed", key=True),
+        Column("node", _TEXT, "who is scored", key=True),
+        Column(
+            "counterpart", _TEXT, "for pair indicators: the partner or target; null otherwise", key=True, nullable=True
+        ),
+        Column("indicator", _TEXT, "registered name; `wi explain NAME` gives the formula", key=True),
+        Column("score", _NUMBER, "the value; null where the indicator is not defined for this node", nullable=True),
+        Column(
+            "rank",
+            _WHOLE,
+            "1 is the largest score within period, layer, item, indicator; ties share the smallest rank",
+            nullable=True,
+        ),
+        Column("unit", _TEXT, "unit of the score"),
+        Column("basis", _TEXT, "weakest basis of the flows used", vocabulary=Basis),
+    ),
+)
+
+IMPACTS = Table(
+    "IMPACTS",
+    "one answer of one model for one party",
+    (
+        Column("scenario", _TEXT, "name of the scenario", key=True),
+        Column("phase", _TEXT, "name of the phase", key=True),
+        Column("model", _TEXT, "exposure, substitution, input_output ...", key=True),
+        Column("horizon", _TEXT, "how long after", key=True, vocabulary=Horizon),
+        Column("role", _TEXT, "who the party is", key=True, vocabulary=Role),
+        Column("party", _TEXT, "ISO3, or COALITION, THIRD_PARTIES, WORLD for sums", key=True),
+        Column("channel", _TEXT, "how it reaches the party", key=True, vocabulary=Channel),
+        Column("item", _TEXT, "item, or ALL", key=True),
+        Column("metric", _TEXT, "what is measured", key=True, vocabulary=Metric),
+        Column("value", _NUMBER, "central answer; null where it is not defined", nullable=True),
+        Column("low", _NUMBER, "answer under the assumption that makes losses small", nullable=True),
+        Column("high", _NUMBER, "answer under the assumption that makes losses large", nullable=True),
+        Column("unit", _TEXT, "USD, share, ratio"),
+        Column("basis", _TEXT, "weakest basis of what went in", vocabulary=Basis),
+    ),
+)
+
+TABLES = {t.name: t for t in (FLOWS, REJECTED, MACRO, CONTROLS, SCORES, IMPACTS)}

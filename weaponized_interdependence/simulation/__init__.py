@@ -1,0 +1,1 @@
+"""From a scenario to impacts: one file a model, joined in simulate.py."""

@@ -1,0 +1,1 @@
+"""Readers of publishers' files: one file a format, joined in registry.py."""

@@ -1,0 +1,130 @@
+"""The closed vocabularies of the tool. Each word has one owner and one meaning, said here and shown by `wi explain`."""
+
+from enum import StrEnum
+
+
+class Term(StrEnum):
+    """A word of a closed vocabulary that carries its own meaning."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> "Term":  # noqa: D102
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+
+class Basis(Term):
+    """How a number came to be known. Mixed inputs take the weakest: observed > estimated > assumed."""
+
+    OBSERVED = "observed", "reported by a publisher and only re-told here"
+    ESTIMATED = "estimated", "computed from observed numbers by a stated method"
+    ASSUMED = "assumed", "chosen; a different choice would be as defensible"
+
+
+class Layer(Term):
+    """One kind of tie between economies."""
+
+    GOODS = "goods", "merchandise that moves origin -> destination; the route is direct"
+    SERVICES = "services", "services sold origin -> destination; the route is direct"
+    INPUTS = "inputs", "intermediate inputs origin -> destination; routes are production paths"
+    CLAIMS = "claims", "outstanding claims: origin (creditor) -> destination (debtor)"
+    PAYMENTS = "payments", "payments origin (payer) -> destination (payee); routes are correspondent chains"
+    OWNERSHIP = "ownership", "origin owns a share of destination"
+
+
+class Role(Term):
+    """Who a party is in a scenario."""
+
+    TARGET = "target", "whom the measures are aimed at"
+    SENDER = "sender", "a member of the coalition"
+    COALITION = "coalition", "all senders together"
+    THIRD_PARTY = "third_party", "everyone else"
+    WORLD = "world", "all parties together"
+
+
+class Panel(Term):
+    """The sides of the scale."""
+
+    PRESSURE = "pressure", "loss of the target"
+    COLLATERAL = "collateral", "loss of the senders themselves and of the target's civilians"
+    THIRD_PARTIES = "third_parties", "loss or gain of everyone else"
+
+
+class MeasureKind(Term):
+    """One instrument of coercion."""
+
+    COMPREHENSIVE_EMBARGO = "comprehensive_embargo", "no trade in either direction, on every layer named"
+    EXPORT_BAN = "export_ban", "senders stop selling named items or sectors to the target"
+    IMPORT_BAN = "import_ban", "senders stop buying named items or sectors from the target"
+    TARIFF = "tariff", "ad valorem duty on senders' imports from the target (0.25 = 25 per cent)"
+    QUOTA = "quota", "ceiling on senders' imports from the target, as a share of baseline value that is still let in"
+    EXPORT_CONTROL = (
+        "export_control",
+        "licence requirement on senders' sales; `share` is the part refused; may reach foreign-made goods",
+    )
+    ASSET_FREEZE = "asset_freeze", "senders block the target's claims on them: a stock, not a flow"
+    MESSAGING_DISCONNECTION = "messaging_disconnection", "the target's banks lose the messaging network"
+    CORRESPONDENT_DENIAL = "correspondent_denial", "senders' banks close correspondent accounts of the target's banks"
+    INVESTMENT_BAN = "investment_ban", "senders stop new claims on the target"
+    SECONDARY = (
+        "secondary",
+        "third parties that deal with the target are threatened with loss of the senders' market or finance",
+    )
+
+
+class Channel(Term):
+    """The way a measure reaches a party."""
+
+    IMPORTS = "imports", "goods or services the party can no longer buy, or buys dearer"
+    EXPORTS = "exports", "goods or services the party can no longer sell, or sells cheaper"
+    UPSTREAM = "upstream", "output lost because customers buy less (Leontief)"
+    DOWNSTREAM = "downstream", "output lost because inputs are missing (Ghosh)"
+    EXTRACTION = (
+        "extraction",
+        "value added lost when the denied flows are taken out of the table (hypothetical extraction)",
+    )
+    CLAIMS = "claims", "financial claims blocked, frozen or not renewed"
+    PAYMENTS = "payments", "payments that lose their route"
+    ALL = "all", "all channels of the model together"
+
+
+class Metric(Term):
+    """What an IMPACTS row measures. Losses are positive, gains negative, and neither is clipped."""
+
+    BASELINE_VALUE = "baseline_value", "flow before the measure"
+    DENIED_VALUE = "denied_value", "flow that the measures stop, at baseline value, before anyone substitutes"
+    LOSS = "loss", "loss of the party, in money; negative is a gain"
+    LOSS_GDP = "loss_gdp", "loss as a share of the party's GDP; negative is a gain"
+    LOSS_RATIO = "loss_ratio", "loss of the target in money for each unit of money the coalition loses"
+    LOSS_GDP_RATIO = (
+        "loss_gdp_ratio",
+        "loss of the target as a share of GDP, over loss of the coalition as a share of its GDP",
+    )
+    HUMANITARIAN_BANNED_SHARE = (
+        "humanitarian_banned_share",
+        "share of the target's humanitarian imports that the text of the measures bans",
+    )
+    HUMANITARIAN_EFFECTIVE_SHARE = (
+        "humanitarian_effective_share",
+        "share of the target's humanitarian imports that stops once payment denial and over-compliance are counted",
+    )
+
+
+class Horizon(Term):
+    """How long after the measure."""
+
+    SHORT = "short", "up to one year: suppliers are hard to replace"
+    LONG = "long", "seven to ten years: suppliers are replaced as published long-run elasticities say"
+    NONE = "none", "the model has no time in it"
+
+
+def weakest(*bases: str) -> Basis:
+    """The basis of a number computed from numbers of these bases.
+
+    >>> weakest("observed", "assumed", "estimated").value
+    'assumed'
+    """
+    order = list(Basis)
+    return order[max((order.index(Basis(b)) for b in bases), default=0)]

@@ -46,8 +46,8 @@ def test_metadata_reaches_every_reader(scores: pl.DataFrame, tmp_path: Path) -> 
     write(scores, path, table=SCORES, metadata={"hhi": "sum of squared shares"})
     assert read_metadata(path)["hhi"] == "sum of squared shares"
     assert pl.read_parquet_metadata(path)["hhi"] == "sum of squared shares"
-    key = duckdb.sql(f"select decode(value) from parquet_kv_metadata('{path}') where decode(key) = 'hhi'").fetchone()
-    assert key == ("sum of squared shares",)
+    key = duckdb.sql(f"select decode(value) from parquet_kv_metadata('{path}') where decode(key) = 'hhi'").fetchall()
+    assert key == [("sum of squared shares",)]
     described = pq.read_schema(path).field("node").metadata
     assert described[b"description"] == b"who is scored"
     assert duckdb.sql(f"select node from '{path}' where rank = 1").fetchall() == [("CIV",)]

@@ -87,6 +87,7 @@ class Channel(Term):
     )
     CLAIMS = "claims", "financial claims blocked, frozen or not renewed"
     PAYMENTS = "payments", "payments that lose their route"
+    REVENUE = "revenue", "tariff revenue: what the levying party collects counts against its loss"
     ALL = "all", "all channels of the model together"
 
 
@@ -96,6 +97,7 @@ class Metric(Term):
     BASELINE_VALUE = "baseline_value", "flow before the measure"
     DENIED_VALUE = "denied_value", "flow that the measures stop, at baseline value, before anyone substitutes"
     LOSS = "loss", "loss of the party, in money; negative is a gain"
+    OUTPUT_LOSS = "output_loss", "gross output lost, in money; value added is the part of it that is a loss"
     LOSS_GDP = "loss_gdp", "loss as a share of the party's GDP; negative is a gain"
     LOSS_RATIO = "loss_ratio", "loss of the target in money for each unit of money the coalition loses"
     LOSS_GDP_RATIO = (

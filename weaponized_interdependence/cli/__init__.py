@@ -1,1 +1,18 @@
 """The command line: one file a command group; a command parses, calls one library function, and shows."""
+
+import sys
+
+
+def main() -> None:
+    """Run `wi`. Exit codes: 0 good, 1 failed check or bad input, 2 usage, 130 interrupted."""
+    try:
+        from weaponized_interdependence.cli.app import app
+
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that cannot show a letter gets its escape, not a crash in the middle of a table.
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        app(prog_name="wi")
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)

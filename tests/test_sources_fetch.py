@@ -1,0 +1,429 @@
+"""Downloads against a server on this machine that misbehaves in every way a publisher's does."""
+
+import hashlib
+import http.server
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weaponized_interdependence.errors import FetchError, OutputError, UsageError
+from weaponized_interdependence.sources import fetch as module
+from weaponized_interdependence.sources.declaration import Declaration, Download
+from weaponized_interdependence.sources.fetch import (
+    ResumingDownloader,
+    address,
+    choose,
+    fetch,
+    fetch_files,
+    file_name,
+)
+
+BODY = bytes(range(256)) * 8000  # 2 MB
+SHA = hashlib.sha256(BODY).hexdigest()
+
+
+@dataclass
+class Behaviour:
+    """What the server does next, and what it was asked."""
+
+    body: bytes = BODY
+    etag: str = '"one"'
+    statuses: list[int] = field(default_factory=list)  # answered first, one a request
+    cut_after: list[int] = field(default_factory=list)  # bytes sent before the line breaks, one a request
+    ranges: bool = True
+    announce: bool = True
+    stall: float = 0.0
+    kind: str = "application/zip"
+    retry_after: str = ""
+    asked: list[str] = field(default_factory=list)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    behaviour: Behaviour
+    protocol_version = "HTTP/1.0"
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        b = self.behaviour
+        b.asked.append(self.headers.get("Range", ""))
+        if b.statuses and (status := b.statuses.pop(0)) != 200:
+            self.send_response(status)
+            if b.retry_after:
+                self.send_header("Retry-After", b.retry_after)
+            self.end_headers()
+            return
+        start = 0
+        wanted = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if b.ranges and wanted and self.headers.get("If-Range") == b.etag:
+            start = int(wanted.group(1))
+            if start >= len(b.body):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(b.body)}")
+                self.end_headers()
+                return
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(b.body) - 1}/{len(b.body)}")
+        else:
+            self.send_response(200)
+        if b.etag:
+            self.send_header("ETag", b.etag)
+        self.send_header("Content-Type", b.kind)
+        rest = b.body[start:]
+        if b.announce:
+            self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        if b.stall:
+            time.sleep(b.stall)
+        if b.cut_after:
+            rest = rest[: b.cut_after.pop(0)]
+        self.wfile.write(rest)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        pass  # the client hung up: some tests want that
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, Behaviour]]:
+    behaviour = Behaviour()
+    handler = type("Bound", (Handler,), {"behaviour": behaviour})
+    with Server(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{running.server_address[1]}", behaviour
+        finally:
+            running.shutdown()
+            thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def declare(monkeypatch: pytest.MonkeyPatch, *downloads: Download) -> Declaration:
+    made = Declaration(
+        name="demo", title="Demo data", publisher="P", homepage="https://example.org/data", licence="L", citation="C",
+        cadence="yearly", layer="goods", unit="USD", accepts=(), first_year=1900, notes=(), downloads=downloads,
+        columns=(), expectations=(),
+    )  # fmt: skip
+    monkeypatch.setattr(module, "load_declaration", lambda name: made)
+    return made
+
+
+def quick(**options: Any) -> tuple[ResumingDownloader, list[float]]:
+    """A downloader that records its pauses instead of taking them."""
+    pauses: list[float] = []
+    return ResumingDownloader(sleep=pauses.append, timeout=(2.0, 2.0), **options), pauses
+
+
+def one(url: str, **more: Any) -> Download:
+    return Download(name="main", url=url, parameters={}, **more)
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.name.startswith("."))
+
+
+def test_declared_checksum(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, behaviour = server
+    declare(monkeypatch, one(f"{base}/data.zip", sha256=SHA))
+    (done,) = fetch_files("demo", dest=tmp_path / "new")
+    assert done.path == tmp_path / "new" / "data.zip"
+    assert done.path.read_bytes() == BODY
+    assert (done.trust, done.downloaded, done.sha256) == ("declared", True, SHA)
+    assert leftovers(tmp_path / "new") == []
+    assert done.path.stat().st_mode & 0o777 == 0o644
+    (again,) = fetch_files("demo", dest=tmp_path / "new")
+    assert (again.downloaded, len(behaviour.asked)) == (False, 1)
+
+
+def test_first_use_is_recorded_and_said(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, behaviour = server
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    (done,) = fetch_files("demo", dest=tmp_path)
+    assert done.trust == "first use"
+    assert "no checksum is published" in str(done)
+    record = json.loads((tmp_path / "data.zip.source.json").read_text())
+    assert (record["sha256"], record["source"]) == (SHA, "demo")
+    (again,) = fetch_files("demo", dest=tmp_path)
+    assert (again.trust, again.downloaded) == ("recorded", False)
+
+    done.path.unlink()
+    behaviour.body = BODY + b"revised"
+    with pytest.raises(FetchError, match="checksum differs from that of the first download") as caught:
+        fetch_files("demo", dest=tmp_path)
+    assert "--refresh" in caught.value.mend
+    assert not done.path.exists()
+    (fresh,) = fetch_files("demo", dest=tmp_path, refresh=True)
+    assert fresh.path.read_bytes() == behaviour.body
+    assert fresh.trust == "first use"
+
+
+def test_refresh_keeps_the_old_file_when_the_new_one_fails(
+    server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    base, behaviour = server
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    fetch("demo", dest=tmp_path)
+    behaviour.statuses = [404]
+    with pytest.raises(FetchError, match="404"):
+        fetch_files("demo", dest=tmp_path, refresh=True)
+    assert (tmp_path / "data.zip").read_bytes() == BODY
+    assert leftovers(tmp_path) == []
+
+
+def test_a_damaged_file_in_place_is_replaced(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, _ = server
+    declare(monkeypatch, one(f"{base}/data.zip", sha256=SHA))
+    (tmp_path / "data.zip").write_bytes(b"half")
+    (done,) = fetch_files("demo", dest=tmp_path)
+    assert done.downloaded
+    assert done.path.read_bytes() == BODY
+
+
+def test_a_file_of_unknown_origin_is_never_taken_for_the_publishers(
+    server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    base, behaviour = server
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    (tmp_path / "data.zip").write_bytes(b"mine")
+    with pytest.raises(FetchError, match="no checksum is known for it"):
+        fetch_files("demo", dest=tmp_path)
+    assert (tmp_path / "data.zip").read_bytes() == b"mine"
+    assert behaviour.asked == []
+
+
+def test_wrong_declared_checksum_leaves_nothing(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, _ = server
+    declare(monkeypatch, one(f"{base}/data.zip", sha256="0" * 64))
+    with pytest.raises(FetchError, match="checksum differs from that of the declaration") as caught:
+        fetch_files("demo", dest=tmp_path)
+    assert "https://example.org/data" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_line_is_resumed_not_restarted(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, behaviour = server
+    behaviour.cut_after = [600_000, 500_000]
+    declare(monkeypatch, one(f"{base}/data.zip", sha256=SHA))
+    downloader, pauses = quick()
+    fetch_files("demo", dest=tmp_path, downloader=downloader)
+    assert (tmp_path / "data.zip").read_bytes() == BODY
+    offsets = [int(r.removeprefix("bytes=").rstrip("-")) if r else 0 for r in behaviour.asked]
+    assert offsets[0] == 0
+    assert 0 < offsets[1] < offsets[2]
+    assert len(pauses) == 2
+
+
+def test_a_later_call_goes_on_where_the_last_one_stopped(
+    server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    base, behaviour = server
+    behaviour.cut_after = [1_000_000]
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    downloader, _ = quick(retries=0)
+    with pytest.raises(FetchError, match="transfer broke") as caught:
+        fetch_files("demo", dest=tmp_path, downloader=downloader)
+    assert "are kept" in caught.value.mend
+    assert "by hand from https://example.org/data" in caught.value.mend
+    assert not (tmp_path / "data.zip").exists()
+    fetch_files("demo", dest=tmp_path)
+    assert (tmp_path / "data.zip").read_bytes() == BODY
+    assert behaviour.asked[-1].startswith("bytes=")
+    assert leftovers(tmp_path) == []
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_anew(
+    server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    base, behaviour = server
+    behaviour.cut_after = [1_000_000]
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    downloader, _ = quick(retries=0)
+    with pytest.raises(FetchError):
+        fetch_files("demo", dest=tmp_path, downloader=downloader)
+    behaviour.body, behaviour.etag = bytes(reversed(BODY)), '"two"'
+    fetch("demo", dest=tmp_path)
+    assert (tmp_path / "data.zip").read_bytes() == behaviour.body
+
+
+def test_all_bytes_had_come_before_the_break(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, _ = server
+    declare(monkeypatch, one(f"{base}/data.zip", sha256=SHA))
+    (tmp_path / ".data.zip.part").write_bytes(BODY)
+    (tmp_path / ".data.zip.part.json").write_text(json.dumps({"url": f"{base}/data.zip", "validator": '"one"'}))
+    fetch("demo", dest=tmp_path)
+    assert (tmp_path / "data.zip").read_bytes() == BODY
+
+
+@pytest.mark.parametrize(("ranges", "etag"), [(False, '"one"'), (True, ""), (True, 'W/"weak"')])
+def test_servers_that_cannot_resume(
+    server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ranges: bool, etag: str
+) -> None:
+    base, behaviour = server
+    behaviour.ranges, behaviour.etag, behaviour.cut_after = ranges, etag, [700_000]
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    downloader, _ = quick()
+    fetch_files("demo", dest=tmp_path, downloader=downloader)
+    assert (tmp_path / "data.zip").read_bytes() == BODY
+
+
+def test_fails_first_then_serves(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, behaviour = server
+    behaviour.statuses = [503, 500, 429]
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    downloader, pauses = quick()
+    fetch_files("demo", dest=tmp_path, downloader=downloader)
+    assert pauses == [1.0, 2.0, 4.0]
+
+
+def test_retry_after_is_honoured(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, behaviour = server
+    behaviour.statuses, behaviour.retry_after = [503], "7"
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    downloader, pauses = quick()
+    fetch_files("demo", dest=tmp_path, downloader=downloader)
+    assert pauses == [7.0]
+
+
+def test_gives_up_in_the_end(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, behaviour = server
+    behaviour.statuses = [502] * 9
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    downloader, pauses = quick(retries=2)
+    with pytest.raises(FetchError, match="HTTP 502"):
+        fetch_files("demo", dest=tmp_path, downloader=downloader)
+    assert len(behaviour.asked) == 3
+    assert len(pauses) == 2
+
+
+@pytest.mark.parametrize(("status", "word"), [(404, "moved"), (403, "turns programs away"), (401, "login")])
+def test_refusals_are_final_and_say_what_to_do(
+    server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, word: str
+) -> None:
+    base, behaviour = server
+    behaviour.statuses = [status]
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    with pytest.raises(FetchError, match=f"HTTP {status}") as caught:
+        fetch_files("demo", dest=tmp_path)
+    assert word in caught.value.mend
+    assert "by hand" in caught.value.mend
+    assert len(behaviour.asked) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_web_page_is_not_the_file(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, behaviour = server
+    behaviour.kind, behaviour.body = "text/html; charset=utf-8", b"<html>are you a robot?</html>"
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    with pytest.raises(FetchError, match="web page"):
+        fetch_files("demo", dest=tmp_path)
+    assert not (tmp_path / "data.zip").exists()
+
+
+def test_a_slow_server_times_out(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, behaviour = server
+    behaviour.stall = 0.8
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    downloader = ResumingDownloader(retries=1, sleep=lambda _: None, timeout=(0.3, 0.3))
+    with pytest.raises(FetchError, match=r"transfer broke 2 times.*timed out"):
+        fetch_files("demo", dest=tmp_path, downloader=downloader)
+
+
+def test_no_server_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    declare(monkeypatch, one("http://127.0.0.1:9/data.zip"))
+    downloader, _ = quick(retries=1)
+    with pytest.raises(FetchError, match="transfer broke"):
+        fetch_files("demo", dest=tmp_path, downloader=downloader)
+
+
+def test_the_proxy_of_the_environment_is_used(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, behaviour = server
+    monkeypatch.setenv("http_proxy", base)  # this server answers as the proxy would
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    declare(monkeypatch, one("http://data.publisher.invalid/data.zip", sha256=SHA))
+    fetch("demo", dest=tmp_path)
+    assert len(behaviour.asked) == 1
+
+
+def test_progress_is_told(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, _ = server
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    told: list[tuple[int, int | None]] = []
+    fetch("demo", dest=tmp_path, progress=lambda done, whole: told.append((done, whole)))
+    assert told[-1] == (len(BODY), len(BODY))
+    assert [d for d, _ in told] == sorted(d for d, _ in told)
+
+
+def test_unwritable_place(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, _ = server
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(OutputError, match="cannot write"):
+        fetch_files("demo", dest=blocked / "sub")
+
+
+def test_default_place_is_the_cache(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    base, _ = server
+    monkeypatch.setenv("WI_CACHE", str(tmp_path / "cache"))
+    declare(monkeypatch, one(f"{base}/data.zip"))
+    assert fetch("demo") == (tmp_path / "cache" / "sources" / "demo" / "data.zip",)
+
+
+def test_manual_sources_say_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    declare(monkeypatch, one("", manual="Register at the site and save the CSV."))
+    with pytest.raises(FetchError, match="no address that a program can use") as caught:
+        fetch_files("demo", dest=tmp_path)
+    assert caught.value.mend == "Register at the site and save the CSV."
+
+
+def test_choosing_by_edition_and_year(monkeypatch: pytest.MonkeyPatch) -> None:
+    new_a = Download("a", "https://x/{year}.zip", {}, edition="2023", years=(1995, 2000))
+    new_b = Download("b", "https://x/b.zip", {}, edition="2023", years=(2001, 2005))
+    old = Download("c", "https://x/c_{version}.zip", {"version": ""}, edition="2021")
+    demo = declare(monkeypatch, new_a, new_b, old)
+    assert choose(demo) == (new_a, new_b)
+    assert choose(demo, year=2003) == (new_b,)
+    assert choose(demo, edition="2021") == (old,)
+    assert choose(demo, edition="B") == (new_b,)
+    assert address(new_a, demo, year=1999, version=None) == "https://x/1999.zip"
+    with pytest.raises(UsageError, match="covers 2030"):
+        choose(demo, year=2030)
+    with pytest.raises(UsageError, match="no edition '1066'"):
+        choose(demo, edition="1066")
+    with pytest.raises(UsageError, match="needs version"):
+        address(old, demo, year=None, version=None)
+    with pytest.raises(UsageError, match="has no versions"):
+        address(new_b, demo, year=None, version="V3")
+    with pytest.raises(UsageError, match="declares no download"):
+        choose(declare(monkeypatch))
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://x/a/b.zip?download=1", "b.zip"),
+        ("https://x/a/b%20c.csv", "b_c.csv"),
+        ("https://x/..%2f..%2fetc", "etc"),
+        ("https://x/", "download"),
+    ],
+)
+def test_file_names_are_safe(url: str, name: str) -> None:
+    assert file_name(url) == name

@@ -1,0 +1,47 @@
+"""`wi`: the list of commands. Nothing heavy is imported here: `wi --help` must answer at once."""
+
+from typing import Annotated
+
+import typer
+
+from weaponized_interdependence.cli.arguments import option
+from weaponized_interdependence.cli.failing import CommandGroup
+from weaponized_interdependence.cli.load import load
+from weaponized_interdependence.cli.sources import sources
+
+app = typer.Typer(
+    name="wi",
+    cls=CommandGroup,
+    no_args_is_help=True,
+    # Plain help: rich takes as long to import as everything else `wi --help` does together.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "WI"},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import weaponized_interdependence
+
+        print(f"wi {weaponized_interdependence.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, option("--debug", help="show the traceback of an error; may stand anywhere")] = False,
+    version: Annotated[
+        bool, option("--version", help="show the version and leave", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Who can deny, who can see, and what coercion costs both sides.
+
+    Data goes to stdout, everything said beside it to stderr. Exit codes: 0 good, 1 bad input or a failed check,
+    2 usage. Every option can be set in the environment, as
+    WI_COMMAND_OPTION: WI_RANK_TOP=20 is `wi rank --top 20`.
+    """
+
+
+app.command()(load)
+app.add_typer(sources, name="sources")

@@ -1,0 +1,234 @@
+"""`wi simulate` and `wi runs`: one scenario's pressure, collateral and cost to third parties, and the runs kept of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from weaponized_interdependence.cli.arguments import (
+    AsJson,
+    complete_model,
+    complete_sample,
+    complete_scenario,
+    option,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from weaponized_interdependence.scenario import Scenario
+    from weaponized_interdependence.simulation.simulate import Result
+
+runs = typer.Typer(help="Runs that `wi simulate -o` kept.", no_args_is_help=True, rich_markup_mode=None)
+
+Most = Annotated[int, option("--most", min=1, help="how many members, losers and gainers to list")]
+PhaseName = Annotated[str | None, option("--phase", help="phase to show; default the last")]
+
+
+def simulate(
+    scenario: Annotated[
+        str,
+        typer.Argument(metavar="SCENARIO", help="a .toml file, a worked scenario, or -", autocompletion=complete_scenario),
+    ],
+    flows: Annotated[
+        list[str] | None,
+        option("--flows", help="FLOWS file, sample:PART, or - (CSV); repeat for several layers", autocompletion=complete_sample),
+    ] = None,
+    table: Annotated[str | None, option(help="input-output table, a Parquet of `wi load`; or sample")] = None,
+    macro: Annotated[Path | None, option(help="MACRO file with gdp; default: the published figures that come along")] = None,
+    elasticities: Annotated[str | None, option(help="set of elasticities: a name or a file; default the scenario's")] = None,
+    model: Annotated[
+        list[str] | None,
+        option("--model", help="model to run; repeat; default all whose input is there", autocompletion=complete_model),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        option("--set", help="change the scenario: assumptions.over_compliance=0.1, measure.ID.share=0.5; repeat"),
+    ] = None,
+    period: Annotated[str | None, option(help="period of the flows; default: the last before the scenario's date")] = None,
+    out: Annotated[Path | None, option("-o", "--out", help="run folder to write")] = None,
+    overwrite: Annotated[bool, option("--overwrite", help="replace the run that is there")] = False,
+    phase: PhaseName = None,
+    most: Most = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a scenario: what the target, the senders and everyone else lose or gain.
+
+    Without --flows and --table the embedded default is used, most of which is estimated: for trying, not for citing.
+    """
+    from weaponized_interdependence.cli import show
+    from weaponized_interdependence.cli.arguments import pairs_of
+    from weaponized_interdependence.cli.panels import screen
+    from weaponized_interdependence.runs import write_run
+    from weaponized_interdependence.scenario import load_scenario, scenario_overrides
+
+    loaded = load_scenario(scenario)
+    if settings := pairs_of(changes or (), "--set", keep_dashes=True):
+        loaded = scenario_overrides(loaded, settings)
+    if phase is not None:
+        the_phase(loaded, phase)
+    try_run_folder(out, overwrite)
+    with show.working(f"simulating {loaded.name}"):
+        result = run(
+            loaded, flows, table, macro=macro, elasticities=elasticities, models=model or None, period=period
+        )
+        written = write_run(result, out, overwrite=overwrite) if out is not None else None
+    if as_json:
+        show.json_document(document(result, written))
+        return
+    screen(loaded, result.impacts, about(result), phase=the_phase(loaded, phase), most=most)
+    if written is None:
+        show.note("nothing was kept: add -o RUN/ to write the run")
+    else:
+        show.heading("Wrote")
+        show.pairs((str(out / f.name), show.size(f.stat().st_size)) for f in sorted(written.iterdir()) if out)
+
+
+def run(
+    loaded: "Scenario", flows: Sequence[str] | None, table: str | None, **rest: Any
+) -> "Result":
+    """Give the simulation what the command line names: files by path (it stamps them), the rest as frames."""
+    from weaponized_interdependence.cli.arguments import read_flows
+    from weaponized_interdependence.simulation.simulate import simulate as simulate_scenario
+
+    if not flows and table is None:
+        return on_sample(loaded, **rest)
+    frames: list[Any] = []
+    for name in flows or ():
+        named = name == "-" or name == "sample" or name.startswith("sample:")
+        frames.append(read_flows(name)[0] if named else name)
+    chosen: Any = table
+    if table == "sample":
+        from weaponized_interdependence.sample import load_sample
+
+        chosen = load_sample().table
+    return simulate_scenario(loaded, flows=frames or None, table=chosen, **rest)
+
+
+def on_sample(loaded: "Scenario", **rest: Any) -> "Result":
+    """The scenario on the part of the embedded default that fits it, and a warning that says which."""
+    from weaponized_interdependence.cli import show
+    from weaponized_interdependence.sample import load_sample
+    from weaponized_interdependence.simulation.simulate import simulate as simulate_scenario
+
+    sample = load_sample()
+    if only_crude_oil(loaded, sample.crude_oil):
+        show.warn(
+            "no --flows given: using the embedded crude-oil trade of 2021 and claims of end-2022 (observed). Other goods "
+            "are not in it; load your own data for more: wi load"
+        )
+        return simulate_scenario(loaded, flows=[sample.crude_oil, sample.claims], **rest)
+    show.warn(
+        "no --flows given: using the embedded world of 2015, whose trade and input-output cells are ESTIMATED, not "
+        "observed. For trying, not for citing; load your own data: wi load"
+    )
+    return simulate_scenario(loaded, flows=[sample.flows, sample.claims], table=sample.table, **rest)
+
+
+def only_crude_oil(loaded: "Scenario", crude_oil: "pl.DataFrame") -> bool:
+    """Whether every measure of the scenario names items, and each meets the embedded crude-oil trade."""
+    from weaponized_interdependence.harmonize.products import item_matches
+
+    items = crude_oil["item"].unique()
+    return all(m.items and item_matches(items, m.items).any() for m in loaded.measures)
+
+
+def the_phase(loaded: "Scenario", name: str | None) -> str:
+    """The phase to show: the one named, else the last."""
+    from weaponized_interdependence.errors import UsageError
+
+    names = [p.name for p in loaded.phase_list()]
+    if name is None:
+        return max(loaded.phase_list(), key=lambda p: p.start).name
+    if name not in names:
+        raise UsageError(f"scenario {loaded.name} has no phase {name!r}", mend=f"choose one of {', '.join(names)}")
+    return name
+
+
+def try_run_folder(out: Path | None, overwrite: bool) -> None:
+    """Raise now what writing the run would raise after the work."""
+    from weaponized_interdependence.cli.arguments import try_folder
+    from weaponized_interdependence.errors import UsageError
+
+    if out is None:
+        return
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out} is there already", mend="choose another folder, or say --overwrite")
+    try_folder(out.absolute().parent)
+
+
+def about(result: "Result") -> dict[str, Any]:
+    """What a result rests on, in the words of a run's manifest."""
+    return {
+        "models": list(result.models),
+        "inputs": [asdict(i) for i in result.inputs],
+        "assumptions": [asdict(a) for a in result.assumptions],
+        "notes": list(result.notes),
+    }
+
+
+def document(result: "Result", written: Path | None) -> dict[str, Any]:
+    """The result as one JSON document."""
+    from weaponized_interdependence.assessment.panels import panels, panels_as_json
+
+    return {
+        "scenario": {"name": result.scenario.name, "title": result.scenario.title, "date": result.scenario.date},
+        **panels_as_json(panels(result.impacts, result.scenario)),
+        **about(result),
+        "run": written,
+    }
+
+
+@runs.command("list")
+def list_command(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where runs were written")] = Path("."),
+    as_json: AsJson = False,
+) -> None:
+    """List the complete runs in a folder, newest first."""
+    from weaponized_interdependence.cli import show
+    from weaponized_interdependence.errors import InputError
+    from weaponized_interdependence.runs import list_runs
+
+    if not folder.is_dir():
+        raise InputError("is not a folder", where=str(folder), mend="name the folder that holds the runs")
+    rows = list_runs(folder).to_dicts()
+    if as_json:
+        show.json_document({"folder": folder, "runs": rows})
+        return
+    if not rows:
+        show.note(f"no complete run in {folder}")
+        return
+    show.table(
+        [
+            show.Column("run", [r["run"] for r in rows], keep=True),
+            show.Column("scenario", [r["scenario"] for r in rows], keep=True),
+            show.Column("finished (UTC)", [r["finished"][:19].replace("T", " ") for r in rows], keep=True),
+            show.Column("models", [r["models"] for r in rows]),
+            show.Column("size", [show.size(r["bytes"]) for r in rows], True),
+        ],
+        indent=0,
+    )
+
+
+@runs.command("show")
+def show_command(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a run")],
+    phase: PhaseName = None,
+    most: Most = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Show a run again, after checking that none of its files changed since it was written."""
+    from weaponized_interdependence.assessment.panels import panels, panels_as_json
+    from weaponized_interdependence.cli import show
+    from weaponized_interdependence.cli.panels import screen
+    from weaponized_interdependence.runs import read_run
+
+    kept = read_run(folder)
+    if as_json:
+        shown: Mapping[str, Any] = panels_as_json(panels(kept.impacts, kept.scenario))
+        show.json_document({"run": folder, "manifest": kept.manifest, **shown})
+        return
+    show.note(f"run of {kept.manifest['finished'][:19].replace('T', ' ')} UTC, every file as it was written")
+    screen(kept.scenario, kept.impacts, dict(kept.manifest), phase=the_phase(kept.scenario, phase), most=most)

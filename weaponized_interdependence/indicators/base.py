@@ -1,0 +1,163 @@
+"""What an indicator is, and what it is given: the `Indicator` record, `@register`, and the `Context` of one period and layer.
+
+Every indicator is one function Context -> frame(item, node, counterpart, score). It answers for all items of the
+context at once, so a ranking over thousands of products is a few grouped sums and not thousands of networks.
+"""
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import polars as pl
+
+from weaponized_interdependence.io_table import IOTable
+from weaponized_interdependence.network import Floats, Network, build_network
+from weaponized_interdependence.schemas import CONTROLS
+
+Need = Literal["jurisdiction", "target", "controls", "table", "ties", "max_detour", "damping"]
+T = TypeVar("T")
+
+RESULT = {"item": pl.String, "node": pl.String, "counterpart": pl.String, "score": pl.Float64}
+FLOW_UNIT = "unit of the flows"
+
+
+@dataclass(frozen=True)
+class Party:
+    """One jurisdiction or target: its label in SCORES, and the codes it stands for (the members, if it is a group)."""
+
+    label: str
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """The flows of one period and layer, and everything an indicator may ask about them.
+
+    - `flows`: item, origin, destination, value; one row a tie, value above zero, self-loops still there
+    - `jurisdictions`, `targets`: who is scored and against whom; None means every node by itself
+    - `controls`: CONTROLS, may be empty; `table`: the input-output table, for production paths
+    - `ties`: the network that flows are routed over on chain layers; None means the flows' own network
+    """
+
+    period: str
+    layer: str
+    flows: pl.DataFrame
+    jurisdictions: tuple[Party, ...] | None = None
+    targets: tuple[Party, ...] | None = None
+    controls: pl.DataFrame = field(default_factory=CONTROLS.empty)
+    table: IOTable | None = None
+    ties: Network | None = None
+    max_detour: float = math.inf
+    damping: float = 0.85
+    _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def keep(self, key: object, make: Callable[[], T]) -> T:
+        """The result of `make`, computed once for this context: indicators share their costly parts."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        kept: T = self._kept[key]
+        return kept
+
+    @property
+    def edges(self) -> pl.DataFrame:
+        """The flows between two different nodes."""
+        return self.keep("edges", lambda: self.flows.filter(pl.col("origin") != pl.col("destination")))
+
+    @property
+    def totals(self) -> pl.DataFrame:
+        """item, node, sent, received, world: the margins of `edges`; a node that only sends has received 0."""
+
+        def make() -> pl.DataFrame:
+            sides = [
+                self.edges.select("item", node=end, sent=pl.col("value") * sent, received=pl.col("value") * (1 - sent))
+                for end, sent in (("origin", 1), ("destination", 0))
+            ]
+            margins = pl.concat(sides).group_by("item", "node").agg(pl.col("sent", "received").sum())
+            return margins.with_columns(world=pl.col("sent").sum().over("item")).sort("item", "node")
+
+        return self.keep("totals", make)
+
+    def networks(self, self_loops: Literal["drop", "keep"] = "drop") -> Iterator[tuple[str, Network]]:
+        """(item, its network), in the order of items."""
+        frame = self.flows if self_loops == "keep" else self.edges
+        for (item,), rows in frame.sort("item", maintain_order=True).group_by("item", maintain_order=True):
+            yield str(item), build_network(rows, self_loops=self_loops)
+
+
+def by_network(
+    context: Context, score: Callable[[Network], Floats], self_loops: Literal["drop", "keep"] = "drop"
+) -> pl.DataFrame:
+    """Apply a function from a network to one score a node, item by item, NaN meaning not defined."""
+    parts = [
+        pl.DataFrame({"node": net.nodes, "score": score(net)}, schema={"node": pl.String, "score": pl.Float64}).select(
+            pl.lit(item).alias("item"), "node", pl.lit(None, dtype=pl.String).alias("counterpart"), "score"
+        )
+        for item, net in context.networks(self_loops)
+    ]
+    return pl.concat(parts).with_columns(pl.col("score").fill_nan(None)) if parts else pl.DataFrame(schema=RESULT)
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """A named network statistic, with everything a reader needs to know what its number means."""
+
+    name: str
+    family: str
+    title: str
+    formula: str
+    weight_meaning: str
+    unit: str
+    citation: str
+    function: Callable[[Context], pl.DataFrame]
+    orientation: Literal["exports", "imports", "both"] = "both"
+    notes: str = ""
+    pair: bool = False
+    needs: frozenset[Need] = frozenset()
+    scale_invariant: bool = True
+    routed: bool = False
+
+    @property
+    def summary(self) -> str:
+        """First sentence of the function's docstring."""
+        return " ".join(_docstring(self.function).partition("\n\n")[0].split())
+
+    @property
+    def example(self) -> str:
+        """The hand-checkable example of the docstring, which the tests run."""
+        return re.sub(r"^ {4}", "", _docstring(self.function).partition("Examples\n--------\n")[2].strip(), flags=re.M)
+
+    def definition(self) -> dict[str, str]:
+        """What goes into the metadata of a ranking: enough to read the numbers without the program."""
+        return {
+            "title": self.title,
+            "formula": self.formula,
+            "weights": self.weight_meaning,
+            "unit": self.unit,
+            "citation": self.citation,
+            **({"notes": self.notes} if self.notes else {}),
+        }
+
+
+REGISTERED: dict[str, Indicator] = {}
+
+Function = Callable[[Context], pl.DataFrame]
+
+
+def register(**facts: Any) -> Callable[[Function], Function]:
+    """Register a function as the indicator of its own name; the keywords are the fields of `Indicator`."""
+
+    def add(function: Function) -> Function:
+        name = function.__name__
+        if name in REGISTERED:
+            raise ValueError(f"indicator {name} is registered twice")
+        REGISTERED[name] = Indicator(name=name, function=function, family=function.__module__.rsplit(".")[-1], **facts)
+        return function
+
+    return add
+
+
+def _docstring(function: Function) -> str:
+    return inspect.getdoc(function) or ""

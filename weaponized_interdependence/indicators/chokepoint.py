@@ -1,0 +1,99 @@
+"""Who can deny: the share of routed value that cannot be delivered once a jurisdiction refuses passage."""
+
+import polars as pl
+
+from weaponized_interdependence.indicators.base import Context, register
+from weaponized_interdependence.indicators.panopticon import _CITATION, _TOUCH, _WEIGHTS
+from weaponized_interdependence.indicators.routes import lost_share
+
+_REROUTED = (
+    "Chain layers: a flow is rerouted when, with every node that J grips removed from between its ends, a chain is left "
+    "that is no longer than (1 + max_detour) times its own (max_detour is infinite unless set: any chain will do); the "
+    "grip on its two ends remains. Where flows are their own ties, a pair that trades always has its direct tie left, so "
+    "with no limit on the detour only J's own flows are lost: set max_detour, or give the ties apart. "
+    "Production paths: a purchase from within reach goes to the best supplier outside it that already serves that cell "
+    "(input sector x using industry, or x final demand of an economy), without limit on capacity; cells with none are "
+    "lost. Direct routes: there is no other way between the same two ends, so this equals the score without rerouting; "
+    "finding another partner is substitution, which the simulation answers."
+)
+
+
+@register(
+    title="Chokepoint over a target, without rerouting",
+    formula="Choke(J -> t) = sum_f v_f P[route(f) touches J] / sum_f v_f, over flows f with an end in t; = Pan(J -> t)",
+    weight_meaning=_WEIGHTS,
+    unit="share, 0 to 1",
+    citation=_CITATION,
+    notes=_TOUCH + " The same number as panopticon_target: without rerouting, what can be seen can be stopped.",
+    pair=True,
+    needs=frozenset({"jurisdiction", "target", "controls", "table", "ties"}),
+    routed=True,
+)
+def chokepoint(context: Context) -> pl.DataFrame:
+    """Share of a target's routed value that the jurisdiction (node) can deny if nothing is rerouted.
+
+    Examples
+    --------
+    Russia and Japan deny jointly what each denies alone: 3 + 2 of 10.
+
+    >>> from weaponized_interdependence.indicators.rank import worked
+    >>> flows = [("RUS", "CHN", 3), ("JPN", "CHN", 2), ("BRA", "CHN", 5)]
+    >>> worked("chokepoint", flows, jurisdiction=["RUS", "RUS+JPN"], target=["CHN"])
+    {('RUS', 'CHN'): 0.3, ('RUS+JPN', 'CHN'): 0.5}
+    """
+    return lost_share(context, "target")
+
+
+@register(
+    title="Chokepoint over a target, with rerouting",
+    formula="Choke_r(J -> t) = sum_f v_f min(P[route(f) touches J], P[best admissible route(f) touches J]) / sum_f v_f, "
+    "over flows f with an end in t; 0 <= Choke_r <= Choke = Pan <= 1",
+    weight_meaning=_WEIGHTS,
+    unit="share, 0 to 1",
+    citation=_CITATION,
+    notes=_REROUTED,
+    pair=True,
+    needs=frozenset({"jurisdiction", "target", "controls", "table", "ties", "max_detour"}),
+    routed=True,
+)
+def chokepoint_rerouted(context: Context) -> pl.DataFrame:
+    """Share of a target's routed value that stays undelivered when flows may take another admissible route.
+
+    Examples
+    --------
+    S pays T 1 by way of H (1/10 + 1/10, against 1/1 on its own tie): five times as long a detour is needed to avoid H.
+
+    >>> from weaponized_interdependence.indicators.rank import worked
+    >>> flows = [("S", "H", 10), ("H", "T", 10), ("S", "T", 1)]
+    >>> told = {"layer": "payments", "jurisdiction": ["H"], "target": ["S"]}
+    >>> worked("chokepoint", flows, **told)["H", "S"]  # all 11 of S touches H
+    1.0
+    >>> worked("chokepoint_rerouted", flows, **told)["H", "S"]  # 1 of 11 takes the direct tie
+    0.909090909091
+    >>> worked("chokepoint_rerouted", flows, **told, max_detour=1.0)["H", "S"]  # too long a way round
+    1.0
+    """
+    return lost_share(context, "target", rerouting=True)
+
+
+@register(
+    title="Chokepoint over all flows, with rerouting",
+    formula="Choke_r(J) = sum_f v_f min(P[route(f) touches J], P[best admissible route(f) touches J]) / sum_f v_f",
+    weight_meaning=_WEIGHTS,
+    unit="share, 0 to 1",
+    citation=_CITATION,
+    notes="Without rerouting this is the panopticon. " + _REROUTED,
+    needs=frozenset({"jurisdiction", "controls", "table", "ties", "max_detour"}),
+    routed=True,
+)
+def chokepoint_all(context: Context) -> pl.DataFrame:
+    """Share of all routed value, of any party, that the jurisdiction can deny when flows may be rerouted.
+
+    Examples
+    --------
+    >>> from weaponized_interdependence.indicators.rank import worked
+    >>> flows = [("S", "H", 10), ("H", "T", 10), ("S", "T", 1)]
+    >>> worked("chokepoint_all", flows, layer="payments", jurisdiction=["H"], max_detour=5.0)["H"]  # 20 of 21
+    0.952380952381
+    """
+    return lost_share(context, "all", rerouting=True)

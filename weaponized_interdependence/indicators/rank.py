@@ -1,0 +1,373 @@
+"""From FLOWS to SCORES: the one path that every ranking takes."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Protocol
+
+import polars as pl
+
+from weaponized_interdependence import __version__
+from weaponized_interdependence.errors import Fault, InputError, UnknownCodeError, UsageError
+from weaponized_interdependence.harmonize.groups import expand
+from weaponized_interdependence.indicators.base import FLOW_UNIT, RESULT, Context, Indicator, Party
+from weaponized_interdependence.indicators.registry import INDICATORS, find
+from weaponized_interdependence.indicators.routes import Route, route_of
+from weaponized_interdependence.io_table import IOTable
+from weaponized_interdependence.network import build_network, collect_flows, drop_empty, refuse_overlap
+from weaponized_interdependence.periods import last_day
+from weaponized_interdependence.schemas import CONTROLS, FLOWS, SCORES
+from weaponized_interdependence.terms import Basis, Layer, weakest
+
+Flows = pl.DataFrame | pl.LazyFrame
+
+
+def rank(
+    flows: Flows | None,
+    indicators: str | Iterable[str],
+    *,
+    by: Sequence[str] = (),
+    periods: Iterable[str] | None = None,
+    jurisdiction: Sequence[str] = (),
+    target: Sequence[str] = (),
+    controls: pl.DataFrame | None = None,
+    table: IOTable | None = None,
+    ties: Flows | None = None,
+    max_detour: float = math.inf,
+    damping: float = 0.85,
+    top: int | None = None,
+) -> pl.DataFrame:
+    """Score and rank the nodes of every period and layer of a FLOWS table.
+
+    Parameters
+    ----------
+    flows
+        FLOWS; None when only `table` is ranked. Zero values are left out, and self-loops where an indicator says so.
+    indicators
+        Registered names.
+    by
+        ("item",): each item by itself. Default: items are summed, which is refused where they hold each other.
+    periods
+        Which periods; default all.
+    jurisdiction, target
+        Whom to score, and against whom: nodes, groups by name (as they stood on the period's last day), or coalitions
+        joined by a plus (USA+EU). Default: every node by itself.
+    controls
+        CONTROLS: legal grip beyond territory.
+    table
+        Input-output table: the production paths of layer inputs.
+    ties
+        FLOWS that make the network which chain layers are routed over. Default: the flows' own network.
+    max_detour
+        How much longer an admissible other chain may be: 1.0 is twice as long. Default: any chain is admissible.
+    damping
+        PageRank's probability of following a flow.
+    top
+        Keep ranks up to this one.
+
+    Returns
+    -------
+    SCORES
+        Sorted by period, layer, item, indicator (as asked for), rank, node, counterpart. Rank 1 is the largest score;
+        ties share the smallest rank; a score that is not defined is null and has no rank.
+
+    Raises
+    ------
+    UsageError
+        Unknown names, options that no indicator reads, mixed units, items that hold each other, inputs without a table.
+    InputError
+        Flows or controls that are not what their declaration says.
+
+    Examples
+    --------
+    >>> rows = [("2020", "goods", "A", "B", "TOTAL", 3.0, "USD", "observed")]
+    >>> names = ["period", "layer", "origin", "destination", "item", "value", "unit", "basis"]
+    >>> rank(pl.DataFrame(rows, schema=names, orient="row"), "export_share").select("node", "score", "rank").rows()
+    [('A', 1.0, 1), ('B', 0.0, 2)]
+    """
+    chosen = [find(name) for name in ([indicators] if isinstance(indicators, str) else indicators)]
+    options = {
+        "jurisdiction": tuple(jurisdiction),
+        "target": tuple(target),
+        "controls": controls,
+        "table": table,
+        "ties": ties,
+    }
+    _refuse(chosen, by, options, max_detour, damping, top)
+    grips = CONTROLS.empty() if controls is None else CONTROLS.conform(controls, where="controls")
+    _refuse_shares(grips)
+    network = None if ties is None else build_network(ties)
+    parts: list[pl.DataFrame] = []
+    for period, layer, rows, labels in _parts(flows, "item" in by, periods, table):
+        own = table if table is not None and (period, layer) == (table.period, Layer.INPUTS) else None
+        nodes = {*rows["origin"], *rows["destination"], *(own.economies if own else ())}
+        nodes |= set(network.nodes) if network else set()
+        context = Context(
+            period,
+            layer,
+            rows,
+            jurisdictions=_parties(jurisdiction, period, nodes, grips),
+            targets=_parties(target, period, nodes, grips),
+            controls=grips,
+            table=own,
+            ties=network if layer in Layer and _is_chain(layer) else None,
+            max_detour=max_detour,
+            damping=damping,
+        )
+        _refuse_inside(context)
+        for indicator in chosen:
+            scored = indicator.function(context)
+            parts.append(_labelled(scored, indicator, context, labels))
+    return _ranked(parts, [i.name for i in chosen], top)
+
+
+def ranking_metadata(
+    indicators: str | Iterable[str],
+    *,
+    flows: Flows | None = None,
+    inputs: Iterable["Stamp"] = (),
+    options: Mapping[str, object] | None = None,
+) -> dict[str, str]:
+    """What a ranking file says about itself: tool version, definitions, inputs with hashes, options, rows left out.
+
+    Every value but the tool is JSON text. `inputs` are the stamps of the files read; `flows`, when given, are counted
+    for rows that no indicator uses (zero values) or that only PageRank uses (self-loops).
+    """
+    names = [indicators] if isinstance(indicators, str) else list(indicators)
+    notes: dict[str, object] = {
+        "definitions": {name: find(name).definition() for name in names},
+        "inputs": [{"path": s.path, "sha256": s.sha256, "bytes": s.bytes} for s in inputs],
+        "options": {k: v for k, v in (options or {}).items() if v not in (None, (), [], "")},
+    }
+    if flows is not None:
+        notes["left_out"] = drop_empty(collect_flows(flows), "drop")[1]
+    return {
+        "tool": f"weaponized_interdependence {__version__}",
+        **{k: json.dumps(v, ensure_ascii=False, default=str) for k, v in notes.items()},
+    }
+
+
+class Stamp(Protocol):
+    """Which bytes were read: a reader's FileStamp."""
+
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def sha256(self) -> str: ...  # noqa: D102
+    @property
+    def bytes(self) -> int: ...  # noqa: D102
+
+
+def worked(
+    name: str, flows: Iterable[tuple[str, str, float]], *, layer: str = "goods", **options: Any
+) -> dict[Any, float | None]:
+    """Score a handful of (origin, destination, value) by hand: {node: score}, or {(node, counterpart): score}.
+
+    What the example of every indicator uses; scores are rounded to twelve decimals.
+    """
+    rows = [("2020", layer, o, d, "TOTAL", float(v), None, None, "USD", "assumed") for o, d, v in flows]
+    frame = pl.DataFrame(rows, schema=dict(FLOWS.schema), orient="row")
+    scores = rank(frame, name, **options).sort("node", "counterpart")
+    keys = ["node", "counterpart"] if INDICATORS[name].pair else ["node"]
+    rounded = (s if s is None else round(s, 12) + 0.0 for s in scores["score"])
+    found = scores.select(keys).rows() if len(keys) > 1 else scores["node"].to_list()
+    return dict(zip(found, rounded, strict=True))
+
+
+def _refuse(
+    chosen: Sequence[Indicator],
+    by: Sequence[str],
+    options: Mapping[str, object],
+    max_detour: float,
+    damping: float,
+    top: int | None,
+) -> None:
+    """Raise UsageError with everything that is wrong about the options."""
+    faults = []
+    if not chosen:
+        faults.append(Fault("no indicator named", mend=f"choose from {', '.join(INDICATORS)}"))
+    if isinstance(by, str) or set(by) - {"item"}:
+        faults.append(Fault(f"cannot rank by {by!r}", mend='by=("item",) ranks each item by itself; () sums the items'))
+    read = {need for indicator in chosen for need in indicator.needs}
+    given = {k: v for k, v in options.items() if v is not None and not (isinstance(v, tuple) and not v)}
+    given |= {"max_detour": max_detour} if max_detour != math.inf else {}
+    given |= {"damping": damping} if damping != 0.85 else {}
+    faults += [
+        Fault(
+            f"{name} is given, but no indicator asked for reads it", mend="leave it out, or add an indicator that does"
+        )
+        for name in given
+        if name not in read
+    ]
+    faults += [
+        Fault(f"{name} is the text {value!r}", mend=f"give a list: [{value!r}]")
+        for name, value in options.items()
+        if isinstance(value, str)
+    ]
+    if not max_detour >= 0:
+        faults.append(
+            Fault(f"max_detour is {max_detour}", mend="0 allows only equally short chains, 1 twice the length")
+        )
+    if not 0 <= damping < 1:
+        faults.append(Fault(f"damping is {damping}", mend="choose from 0 up to, but not including, 1"))
+    if top is not None and top < 1:
+        faults.append(Fault(f"top is {top}", mend="ranks begin at 1"))
+    if faults:
+        raise UsageError("the ranking cannot be made as asked", faults=faults)
+
+
+def _refuse_shares(controls: pl.DataFrame) -> None:
+    wrong = controls.filter(~pl.col("share").is_between(0, 1))
+    if wrong.height:
+        raise InputError(
+            f"{wrong.height} share(s) of controls lie outside 0 to 1",
+            faults=[Fault(f"{j} over {n} by {c}: {s}") for j, n, c, s in wrong.head(20).rows()],
+            mend="a share is the part of what the node sends or receives that is within reach",
+        )
+
+
+def _refuse_inside(context: Context) -> None:
+    named = [(j, t) for j in context.jurisdictions or () for t in context.targets or () if {*j.codes} & {*t.codes}]
+    if named:
+        raise UsageError(
+            "a target lies inside a jurisdiction that is scored against it",
+            faults=[
+                Fault(f"{t.label} and {j.label} share {', '.join(sorted({*j.codes} & {*t.codes}))}") for j, t in named
+            ],
+            mend="name members one by one, or another target",
+        )
+
+
+def _parts(
+    flows: Flows | None, by_item: bool, periods: Iterable[str] | None, table: IOTable | None
+) -> Iterator[tuple[str, str, pl.DataFrame, pl.DataFrame]]:
+    """(period, layer, ties by item, labels by item), in order; the table's period and layer among them."""
+    wanted = None if periods is None else list(periods)
+    frame = _frame(flows, wanted, table)
+    groups = {key: rows for key, rows in frame.partition_by("period", "layer", as_dict=True).items()}
+    if table is not None and (wanted is None or table.period in wanted):
+        groups.setdefault((table.period, str(Layer.INPUTS)), frame.clear())
+    for (period, layer), rows in sorted(groups.items()):
+        if not by_item:
+            refuse_overlap(rows["item"].unique())
+            if rows["item"].n_unique() > 1:
+                rows = rows.with_columns(item=pl.lit("ALL"))
+        units = rows.group_by("item").agg(pl.col("unit").unique().sort(), pl.col("basis").unique())
+        if (mixed := units.filter(pl.col("unit").list.len() > 1)).height:
+            raise UsageError(
+                f"flows of {period} {layer} are in several units, which cannot be summed",
+                faults=[Fault(f"{item}: {', '.join(unit)}") for item, unit, _ in mixed.head(20).rows()],
+                mend="bring them to one unit, or keep one",
+            )
+        labels = pl.DataFrame(
+            [(item, unit[0], str(weakest(*basis))) for item, unit, basis in units.rows()],
+            schema={"item": pl.String, "unit": pl.String, "basis": pl.String},
+            orient="row",
+        )
+        positive, _ = drop_empty(rows, "keep")
+        ties = positive.group_by("item", "origin", "destination").agg(pl.col("value").sum())
+        yield str(period), str(layer), ties.sort("item", "origin", "destination"), labels
+
+
+def _frame(flows: Flows | None, wanted: list[str] | None, table: IOTable | None) -> pl.DataFrame:
+    """The flows of the wanted periods, checked."""
+    if flows is None:
+        if table is None:
+            raise UsageError("nothing to rank", mend="give flows, a table, or both")
+        flows = FLOWS.empty()
+    have = flows.collect_schema().names()
+    columns = ["period", "layer", "origin", "destination", "item", "value", "unit", "basis"]
+    if absent := [c for c in columns if c not in have]:
+        raise InputError(f"flows lack the column(s) {', '.join(absent)}", mend="give a FLOWS table")
+    lazy = flows.lazy().select(columns)
+    if wanted is not None:
+        known = {*lazy.select(pl.col("period").unique()).collect()["period"], *([table.period] if table else [])}
+        if absent := [p for p in wanted if p not in known]:
+            some = ", ".join(sorted(known)[:10]) or "none"
+            raise UsageError(f"no flows of period(s) {', '.join(absent)}", mend=f"the flows have {some}")
+        lazy = lazy.filter(pl.col("period").is_in(wanted))
+    frame = collect_flows(lazy)
+    for column, vocabulary in (("layer", Layer), ("basis", Basis)):
+        if unknown := sorted(set(frame[column].unique().to_list()) - {str(v) for v in vocabulary}, key=str):
+            raise InputError(
+                f"flows have unknown {column}: {', '.join(map(str, unknown))}", mend=f"one of {', '.join(vocabulary)}"
+            )
+    return frame
+
+
+def _is_chain(layer: str) -> bool:
+    return layer != Layer.OWNERSHIP and route_of(layer) is Route.CHAIN
+
+
+def _parties(names: Sequence[str], period: str, nodes: set[str], controls: pl.DataFrame) -> tuple[Party, ...] | None:
+    """The nodes behind each name: the node itself, the members of a group on the period's last day, or both joined."""
+    if not names:
+        return None
+    known, day = nodes | set(controls["jurisdiction"]), last_day(period)
+    found, faults = [], []
+    for label in dict.fromkeys(names):
+        codes: list[str] = []
+        for name in label.split("+"):
+            try:
+                codes += _codes(name.strip(), known, nodes, day)
+            except UnknownCodeError as error:
+                faults += error.faults or (Fault(error.message),)
+        found.append(Party(label, tuple(dict.fromkeys(codes))))
+    if faults:
+        raise UnknownCodeError(
+            "unknown jurisdiction or target", faults=faults, mend="name a node, an economy or a group"
+        )
+    return tuple(found)
+
+
+def _codes(name: str, known: set[str], nodes: set[str], day: date) -> list[str]:
+    """A node stands for itself. Any other name stands for the economies of its group, and for the controls it holds."""
+    if name in nodes:
+        return [name]
+    try:
+        members = list(expand([name], day))
+    except UnknownCodeError:
+        if name in known:
+            return [name]
+        raise
+    return [name, *members] if name in known else members
+
+
+def _labelled(scored: pl.DataFrame, indicator: Indicator, context: Context, labels: pl.DataFrame) -> pl.DataFrame:
+    """Turn an indicator's frame into SCORES rows, less the rank."""
+    if indicator.routed and context.table is not None:
+        labels = pl.DataFrame({"item": ["ALL"], "unit": [context.table.unit], "basis": [str(context.table.basis)]})
+    unit = pl.col("unit") if indicator.unit == FLOW_UNIT else pl.lit(indicator.unit)
+    basis = pl.col("basis")
+    if indicator.routed and context.ties is not None:
+        basis = basis.map_elements(lambda b: str(weakest(b, context.ties.basis)), return_dtype=pl.String)
+    return (
+        scored.cast(RESULT)
+        .join(labels, on="item", how="left")
+        .select(
+            pl.lit(context.period).alias("period"),
+            pl.lit(context.layer).alias("layer"),
+            "item",
+            "node",
+            "counterpart",
+            pl.lit(indicator.name).alias("indicator"),
+            "score",
+            unit.alias("unit"),
+            basis.alias("basis"),
+        )
+    )
+
+
+def _ranked(parts: list[pl.DataFrame], order: list[str], top: int | None) -> pl.DataFrame:
+    if not parts:
+        return SCORES.empty()
+    group = ("period", "layer", "item", "indicator")
+    position = pl.col("score").rank("min", descending=True).over(group).cast(pl.Int64)
+    scores = pl.concat(parts).with_columns(position.alias("rank"))
+    if top is not None:
+        scores = scores.filter(pl.col("rank") <= top)
+    asked = pl.col("indicator").replace_strict({name: i for i, name in enumerate(dict.fromkeys(order))})
+    return scores.sort(
+        "period", "layer", "item", asked, "rank", "node", "counterpart", nulls_last=[False] * 4 + [True, False, False]
+    ).select(SCORES.schema.keys())

@@ -1,0 +1,117 @@
+"""Every indicator by name, what each means in words, and the page of the documentation that says so.
+
+A new indicator is one decorated function in a file of its family, imported here.
+"""
+
+from weaponized_interdependence.errors import UsageError, nearest
+from weaponized_interdependence.indicators import (  # noqa: F401  (importing registers)
+    chokepoint,
+    concentration,
+    dependence,
+    pagerank,
+    panopticon,
+    paths,
+    removal,
+    strength,
+)
+from weaponized_interdependence.indicators.base import REGISTERED, Indicator
+from weaponized_interdependence.indicators.reach import __doc__ as _REACH
+from weaponized_interdependence.indicators.routes import ROUTES, Route
+
+INDICATORS: dict[str, Indicator] = dict(sorted(REGISTERED.items()))
+
+_FAMILIES = {
+    "panopticon": "Panopticon: who can observe",
+    "chokepoint": "Chokepoint: who can deny",
+    "strength": "Strength and shares",
+    "concentration": "Concentration",
+    "dependence": "Bilateral dependence",
+    "removal": "Removal loss",
+    "paths": "Betweenness",
+    "pagerank": "PageRank",
+}
+
+
+def find(name: str) -> Indicator:
+    """The indicator of this name; UsageError with the nearest names where there is none."""
+    if name not in INDICATORS:
+        like = nearest(name, list(INDICATORS)) or [k for k in INDICATORS if name.casefold() in k]
+        mend = f"did you mean {', '.join(like)}?" if like else f"choose from {', '.join(INDICATORS)}"
+        raise UsageError(f"no indicator {name!r}", mend=mend)
+    return INDICATORS[name]
+
+
+def explain(name: str) -> str:
+    """What an indicator's number means, in plain text: formula, weights, unit, route by layer, citation, example."""
+    indicator = find(name)
+    parts = {
+        "Formula": indicator.formula,
+        "Weights": indicator.weight_meaning,
+        "Unit": indicator.unit,
+        "Scored": "node and counterpart" if indicator.pair else "node",
+        "Reads": ", ".join(["flows", *sorted(indicator.needs)]),
+        "Notes": indicator.notes,
+        "Source": indicator.citation,
+    }
+    lines = [f"{indicator.name}: {indicator.title}", "", indicator.summary, ""]
+    lines += [f"{label}: {text}" for label, text in parts.items() if text]
+    if indicator.routed:
+        lines += ["", "A route is"]
+        lines += [f"  on {layer}: {route.value}, {route.meaning}" for layer, route in ROUTES.items()]
+    return "\n".join([*lines, "", "Example", "", *(f"  {line}".rstrip() for line in indicator.example.splitlines())])
+
+
+def page() -> str:
+    """docs/indicators.md, made from the registry so that it cannot disagree with the program."""
+    lines = [
+        "# Indicators",
+        "",
+        "<!-- Made by `python -m weaponized_interdependence.indicators.registry > docs/indicators.md`; do not edit. -->",
+        "",
+        "A score is a named network statistic of one node (or of a node and its counterpart). `wi explain NAME` prints the",
+        "same text; `wi rank FLOWS --indicator NAME` computes it. Ranks count from 1, the largest; ties share the smallest.",
+        "",
+        "## What a route is",
+        "",
+        "| layer | route | meaning |",
+        "|---|---|---|",
+        *(f"| {layer} | {route.value} | {route.meaning} |" for layer, route in ROUTES.items()),
+        "",
+        f"{Route.DIRECT.meaning[0].upper()}{Route.DIRECT.meaning[1:]}: betweenness over bilateral trade is therefore a "
+        "descriptive proxy and not a route.",
+        "",
+        "## Legal reach",
+        "",
+        *(_REACH or "").strip().splitlines(),
+    ]
+    for family, title in _FAMILIES.items():
+        lines += ["", f"## {title}"]
+        for indicator in (i for i in REGISTERED.values() if i.family == family):
+            lines += ["", *_entry(indicator)]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(indicator: Indicator) -> list[str]:
+    facts = {
+        "Formula": f"`{indicator.formula}`",
+        "Weights": indicator.weight_meaning,
+        "Unit": indicator.unit,
+        "Reads": ", ".join(["flows", *sorted(indicator.needs)]),
+        "Notes": indicator.notes,
+        "Source": indicator.citation,
+    }
+    return [
+        f"### {indicator.name}",
+        "",
+        f"{indicator.title}. {indicator.summary}",
+        "",
+        *(f"- {label}: {text}" for label, text in facts.items() if text),
+        "",
+        "```pycon",
+        *indicator.example.splitlines(),
+        "```",
+    ]
+
+
+if __name__ == "__main__":
+    print(page(), end="")

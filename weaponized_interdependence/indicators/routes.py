@@ -1,0 +1,232 @@
+"""What a route is on each layer, and how much value on it a jurisdiction touches or can deny: one tally for all layers.
+
+A tally has, for every item, jurisdiction (and target), `routed`: the value that has a route, and `lost`: the part of it
+that the jurisdiction touches or, when rerouting is allowed, can deny. Panopticon and chokepoint are quotients of these.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from weaponized_interdependence.errors import ModelError, UsageError
+from weaponized_interdependence.indicators.base import RESULT, Context
+from weaponized_interdependence.indicators.chains import Chains, within
+from weaponized_interdependence.indicators.direct import tally_direct
+from weaponized_interdependence.indicators.production import Production
+from weaponized_interdependence.indicators.reach import Grip, grips, targets
+from weaponized_interdependence.network import Floats, Network
+from weaponized_interdependence.terms import Layer, Term
+
+Scope = Literal["all", "extraterritorial", "target"]
+Masks = list[tuple[str, npt.NDArray[np.bool_]]]
+Row = tuple[str, str, str | None, float, float]
+
+# Chains keep several n x n matrices of float64: 4,000 nodes are about a gigabyte.
+MOST_NODES = 4_000
+# Sums in another order differ in their last digits; a larger contradiction is a fault of this program.
+_ROUNDING = 1e-9
+TALLY = {
+    "item": pl.String,
+    "jurisdiction": pl.String,
+    "counterpart": pl.String,
+    "routed": pl.Float64,
+    "lost": pl.Float64,
+}
+
+
+class Route(Term):
+    """The way a flow takes from origin to destination."""
+
+    DIRECT = (
+        "direct",
+        "from origin to destination and nowhere between: only the two ends and the legal reach over them count",
+    )
+    CHAIN = (
+        "correspondent chain",
+        "along ties of least total distance (distance = largest strength / strength); equal chains share the flow",
+    )
+    PRODUCTION = (
+        "production path",
+        "from value added through every using industry to final demand, as an input-output table traces it",
+    )
+
+
+ROUTES: dict[Layer, Route] = {
+    Layer.GOODS: Route.DIRECT,
+    Layer.SERVICES: Route.DIRECT,
+    Layer.PAYMENTS: Route.CHAIN,
+    Layer.CLAIMS: Route.CHAIN,
+    Layer.INPUTS: Route.PRODUCTION,
+}
+
+
+def route_of(layer: str) -> Route:
+    """The route of a layer; UsageError where none is defined (ownership is a tie, not a flow)."""
+    try:
+        return ROUTES[Layer(layer)]
+    except (ValueError, KeyError):
+        raise UsageError(
+            f"no route is defined on layer {layer!r}",
+            mend=f"panopticon and chokepoint are defined on {', '.join(ROUTES)}",
+        ) from None
+
+
+def lost_share(context: Context, scope: Scope, *, rerouting: bool = False) -> pl.DataFrame:
+    """Score of an indicator: lost / routed, null where nothing is routed.
+
+    - scope "all": every flow; "extraterritorial": flows with no end inside the jurisdiction; "target": flows of a target
+    - rerouting: what the jurisdiction can deny when flows may go another way, instead of what it touches
+    """
+    made = context.keep((scope, rerouting), lambda: _tally(context, scope, rerouting))
+    if scope == "target" and context.jurisdictions is None and context.targets is None:
+        made = made.filter(pl.col("lost") > 0)  # nobody was named: all pairs would mostly be rows of zeros
+    score = pl.when(pl.col("routed") > 0).then(pl.col("lost") / pl.col("routed"))
+    scored = made.select("item", pl.col("jurisdiction").alias("node"), "counterpart", score.alias("score"))
+    wrong = scored.filter((pl.col("score") < -_ROUNDING) | (pl.col("score") > 1 + _ROUNDING))
+    if wrong.height:
+        raise AssertionError(f"a share left 0..1, which is a fault of this program: {wrong.row(0)}")
+    return scored.with_columns(pl.col("score").clip(0.0, 1.0)).cast(RESULT)
+
+
+def _tally(context: Context, scope: Scope, rerouting: bool) -> pl.DataFrame:
+    match route_of(context.layer):
+        case Route.DIRECT:  # no other way to the same end: what is touched is what can be denied
+            return tally_direct(context, scope).cast(TALLY)
+        case Route.CHAIN:
+            rows: Iterable[Row] = (
+                row for item, net in context.networks() for row in _tally_chains(context, item, net, scope, rerouting)
+            )
+        case Route.PRODUCTION:
+            rows = _tally_production(context, scope, rerouting)
+    return pl.DataFrame(list(rows), schema=TALLY, orient="row")
+
+
+def _tally_chains(context: Context, item: str, net: Network, scope: Scope, rerouting: bool) -> Iterator[Row]:
+    ties = net if context.ties is None else context.ties
+    if len(ties.nodes) > MOST_NODES:
+        raise ModelError(
+            f"{len(ties.nodes)} nodes are too many for chains over all pairs",
+            mend=f"aggregate to at most {MOST_NODES} nodes, or score single items",
+        )
+    key = ("chains", item if context.ties is None else None)
+    chains = context.keep(key, lambda: Chains.of(ties))
+    demand = _demand(net, chains)
+    nodes = list(ties.nodes)
+    masks = _masks(context, nodes) if scope == "target" else []
+    everyone = list(grips(context, nodes))
+    if scope != "target" and not rerouting:
+        yield from _tally_through(item, chains, demand, [g for g in everyone if g.single is not None], scope)
+        everyone = [g for g in everyone if g.single is None]
+    for held, lost in _losses(context, chains, demand, everyone, rerouting):
+        yield from _scoped(item, held, demand, lost, scope, masks)
+
+
+def _tally_through(item: str, chains: Chains, demand: Floats, singles: list[Grip], scope: Scope) -> Iterator[Row]:
+    """All plain one-node jurisdictions at once: value through the node, and value that starts or ends there."""
+    if not singles:
+        return
+    through, ends, total = chains.carried(demand), demand.sum(axis=0) + demand.sum(axis=1), demand.sum()
+    flows = (demand > 0).sum(axis=0) + (demand > 0).sum(axis=1)
+    for held in singles:
+        v = int(held.single or 0)
+        if scope == "all":
+            yield item, held.label, None, float(total), float(through[v] + ends[v])
+        else:  # counted, because the difference of two equal sums need not be zero
+            abroad = float(total - ends[v]) if flows[v] < (demand > 0).sum() else 0.0
+            yield item, held.label, None, abroad, float(through[v])
+
+
+def _losses(
+    context: Context, chains: Chains, demand: Floats, everyone: list[Grip], rerouting: bool
+) -> Iterator[tuple[Grip, Floats]]:
+    """(jurisdiction, value lost of every flow (n, n)): touched, and with rerouting not deliverable another way.
+
+    A flow that finds an admissible chain around (through nodes wholly outside reach, no longer than 1 + max_detour
+    times its own) still loses what the grip on its two ends takes; one that finds none loses all that is touched.
+    """
+    if not rerouting:
+        yield from ((held, demand * (1.0 - chains.untouched(held.grip))) for held in everyone)
+        return
+    detour = context.max_detour
+    limit = chains.distance * (1 + detour) if np.isfinite(detour) else np.full_like(chains.distance, np.inf)
+    for held, around in _ways_around(chains, everyone):
+        ends = 1.0 - np.outer(1.0 - held.grip, 1.0 - held.grip)
+        touched = 1.0 - chains.untouched(held.grip)
+        yield held, demand * np.where(within(around, limit), np.minimum(ends, touched), touched)
+
+
+def _ways_around(chains: Chains, everyone: list[Grip]) -> Iterator[tuple[Grip, Floats]]:
+    singles: dict[int, list[Grip]] = {}
+    for held in everyone:
+        if held.single is None:
+            yield held, chains.around(held.grip == 0)
+        else:
+            singles.setdefault(held.single, []).append(held)
+    for node, distance in chains.around_each(singles):
+        yield from ((held, distance) for held in singles[node])
+
+
+def _tally_production(context: Context, scope: Scope, rerouting: bool) -> Iterator[Row]:
+    table = context.table
+    if table is None:
+        raise UsageError(
+            "routes of layer inputs are production paths, which need an input-output table",
+            mend="give one with --table (or table=), or filter the flows to other layers",
+        )
+    production = context.keep("production", lambda: Production(table))
+    nodes = list(table.economies)
+    masks = _masks(context, nodes) if scope == "target" else []
+    survive: Callable[[Floats], Floats] = production.deliverable if rerouting else production.untouched
+    # An economy's flows are the chains that end in its demand, so a diagonal of column sums does for all but the
+    # extraterritorial scope, which must also know where chains begin.
+    by_demander = production.demand.sum(axis=0)
+    for held in grips(context, nodes):
+        if scope == "extraterritorial":
+            outside = ~held.member
+            routed = float(production.value[np.ix_(outside, outside)].sum())
+            yield "ALL", held.label, None, routed, routed - float(survive(held.grip)[outside].sum())
+        else:
+            lost = by_demander - survive(held.grip)
+            yield from _scoped("ALL", held, np.diag(by_demander), np.diag(lost), scope, masks)
+
+
+def _scoped(item: str, held: Grip, value: Floats, lost: Floats, scope: Scope, masks: Masks) -> Iterator[Row]:
+    """Sum the flows (n, n) of the scope. A target's flows have it at either end; none has a target within J itself."""
+    if scope == "all":
+        yield item, held.label, None, float(value.sum()), float(lost.sum())
+    elif scope == "extraterritorial":
+        outside = np.ix_(~held.member, ~held.member)
+        yield item, held.label, None, float(value[outside].sum()), float(lost[outside].sum())
+    else:
+        for label, mask in masks:
+            if not (mask & held.member).any():
+                sums = (float(m[mask].sum() + m[np.ix_(~mask, mask)].sum()) for m in (value, lost))
+                yield item, held.label, label, next(sums), next(sums)
+
+
+def _masks(context: Context, nodes: list[str]) -> Masks:
+    return [(party.label, np.isin(nodes, party.codes)) for party in targets(context, nodes)]
+
+
+def _demand(net: Network, chains: Chains) -> Floats:
+    """The flows (n, n) over the nodes of the ties; ModelError where a flow has no chain to take."""
+    position = {name: i for i, name in enumerate(chains.net.nodes)}
+    ends = np.array([position.get(name, -1) for name in net.nodes], dtype=np.int64)
+    origin, destination = ends[net.origin], ends[net.destination]
+    known = (origin >= 0) & (destination >= 0)
+    routed = known & np.isfinite(chains.distance[origin * known, destination * known])
+    if not routed.all():
+        first = ", ".join(
+            f"{net.nodes[o]} -> {net.nodes[d]}"
+            for o, d in zip(net.origin[~routed][:5], net.destination[~routed][:5], strict=True)
+        )
+        raise ModelError(
+            f"{int((~routed).sum())} flow(s) worth {net.strength[~routed].sum():.6g} {net.unit} have no chain of ties",
+            mend=f"add the missing ties, or leave those flows out: {first}",
+        )
+    demand = np.zeros((len(position), len(position)))
+    np.add.at(demand, (origin, destination), net.strength)
+    return demand

@@ -1,0 +1,35 @@
+"""The inter-country input-output table: one frozen container of labelled arrays, because rows would be too many.
+
+IOTable                   the container, with its coefficients A and B            container.py
+balance(table)            how far columns and rows are from adding up, and what   accounts.py
+                          the publisher's rounding allows
+review(table)             what is unusual: negative cells, idle industries, the   accounts.py
+                          spectral radius of A
+aggregate(table, ...)     fewer economies or sectors, sums preserved              aggregation.py
+to_flows(table)           what crosses borders, as FLOWS                          flows.py
+write_table, read_table   one Parquet file in long form that any tool can query   files.py
+"""
+
+from weaponized_interdependence.io_table.accounts import Balance, Gap, Review, balance, review, spectral_radius
+from weaponized_interdependence.io_table.aggregation import aggregate, sum_into
+from weaponized_interdependence.io_table.container import Array, IOTable
+from weaponized_interdependence.io_table.files import read_table, write_table
+from weaponized_interdependence.io_table.flows import goods_sectors, negative_flows, to_flows
+
+__all__ = [
+    "Array",
+    "Balance",
+    "Gap",
+    "IOTable",
+    "Review",
+    "aggregate",
+    "balance",
+    "goods_sectors",
+    "negative_flows",
+    "read_table",
+    "review",
+    "spectral_radius",
+    "sum_into",
+    "to_flows",
+    "write_table",
+]

@@ -1,0 +1,259 @@
+"""From the answers of models to IMPACTS: sums over items, channels and parties, shares of GDP, ratios, bands.
+
+Sums are made inside each case (low, value, high assumptions taken together) and only then is each row's band put in
+order. A party that gains therefore keeps a band with low <= value <= high, while every `value` adds up exactly:
+items to ALL, channels to all, parties to COALITION, THIRD_PARTIES and WORLD.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from weaponized_interdependence.schemas import IMPACTS
+from weaponized_interdependence.simulation.shock import CASES, Parties, humanitarian_imports
+from weaponized_interdependence.terms import Basis, Channel, Horizon, Metric, Role, weakest
+
+ALL = "ALL"
+COALITION, TARGETS, THIRD_PARTIES, WORLD = "COALITION", "TARGETS", "THIRD_PARTIES", "WORLD"
+
+# What a model gives: one row a party, channel, item and metric, with the three cases side by side.
+ANSWER = {
+    "horizon": pl.String,
+    "party": pl.String,
+    "channel": pl.String,
+    "item": pl.String,
+    "metric": pl.String,
+    **dict.fromkeys(CASES, pl.Float64),
+    "basis": pl.String,
+}
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One number that was chosen or estimated, as the result shows it."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    basis: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one model says for one phase.
+
+    `additive` names the channels whose losses may be added to one loss of the party; the others are views of the same
+    event (or stocks beside flows) and are never summed. `gdp` overrides the economy sizes the shares are taken of.
+    """
+
+    model: str
+    rows: pl.DataFrame
+    additive: tuple[Channel, ...] = ()
+    notes: tuple[str, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    gdp: Mapping[str, float] | None = None
+
+
+def answer_rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Frames with ANSWER's columns in any order as one; rows that are zero in every case are left out."""
+    made = [frame.select(pl.col(name).cast(dtype) for name, dtype in ANSWER.items()) for frame in frames]
+    rows = pl.concat(made) if made else pl.DataFrame(schema=ANSWER)
+    return rows.filter(pl.any_horizontal(pl.col(case) != 0 for case in CASES))
+
+
+def to_impacts(
+    answer: Answer, scenario: str, phase: str, parties: Parties, everyone: Sequence[str], gdp: Mapping[str, float]
+) -> pl.DataFrame:
+    """IMPACTS rows of one model and phase.
+
+    `everyone` are the economies the answer is about: each gets its ALL rows, zero where nothing reaches it.
+    """
+    sizes = answer.gdp or gdp
+    rows = _over_items(answer.rows)
+    rows = pl.concat([rows, _over_channels(rows, answer.additive)])
+    rows = _with_silent(rows, parties, everyone)
+    rows = pl.concat([rows, *_over_parties(rows, parties, everyone)])
+    rows = pl.concat([rows, _gdp_shares(rows, parties, everyone, sizes)])
+    rows = pl.concat([rows, _ratios(rows, parties)])
+    return finish(rows, answer.model, scenario, phase, parties)
+
+
+def finish(rows: pl.DataFrame, model: str, scenario: str, phase: str, parties: Parties) -> pl.DataFrame:
+    """Roles, units and ordered bands: ANSWER rows as a conforming IMPACTS table."""
+    share = [Metric.LOSS_GDP, Metric.HUMANITARIAN_BANNED_SHARE, Metric.HUMANITARIAN_EFFECTIVE_SHARE]
+    ratio = [Metric.LOSS_RATIO, Metric.LOSS_GDP_RATIO]
+    sums = {COALITION: Role.COALITION, THIRD_PARTIES: Role.THIRD_PARTY, WORLD: Role.WORLD, TARGETS: Role.TARGET}
+    role = parties.role(pl.col("party"))
+    for name, meaning in sums.items():
+        role = pl.when(pl.col("party") == name).then(pl.lit(meaning.value)).otherwise(role)
+    metric = pl.col("metric")
+    unit = (
+        pl.when(metric.is_in([str(m) for m in share]))
+        .then(pl.lit("share"))
+        .when(metric.is_in([str(m) for m in ratio]))
+        .then(pl.lit("ratio"))
+        .otherwise(pl.lit("USD"))
+    )
+    return IMPACTS.conform(
+        rows.with_columns(
+            pl.lit(scenario).alias("scenario"),
+            pl.lit(phase).alias("phase"),
+            pl.lit(model).alias("model"),
+            role.alias("role"),
+            unit.alias("unit"),
+            pl.min_horizontal(CASES).alias("low"),
+            pl.max_horizontal(CASES).alias("high"),
+        ).select(list(IMPACTS.schema)),
+        where=f"impacts of {model}",
+    )
+
+
+# ---- sums -------------------------------------------------------------------------------------------------------
+
+_WORST = pl.col("basis").replace_strict({str(b): n for n, b in enumerate(Basis)}, return_dtype=pl.Int8).max()
+_KEYS = ("horizon", "party", "channel", "item", "metric")
+
+
+def _sum(rows: pl.DataFrame, keys: Sequence[str], **fixed: str) -> pl.DataFrame:
+    """Sum the cases over `keys`; basis is the weakest; `fixed` fills the columns summed over."""
+    names = {n: str(b) for n, b in enumerate(Basis)}
+    return (
+        rows.group_by(keys, maintain_order=True)
+        .agg(*(pl.col(case).sum() for case in CASES), _WORST.alias("basis"))
+        .with_columns(
+            pl.col("basis").replace_strict(names, return_dtype=pl.String),
+            *(pl.lit(value).alias(name) for name, value in fixed.items()),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in ANSWER.items())
+    )
+
+
+def _over_items(rows: pl.DataFrame) -> pl.DataFrame:
+    """Item rows, and their sum as item ALL (a model may give ALL rows of its own where no items exist)."""
+    detail = rows.filter(pl.col("item") != ALL)
+    total = _sum(rows, ["horizon", "party", "channel", "metric"], item=ALL)
+    return pl.concat([detail, total])
+
+
+def _over_channels(rows: pl.DataFrame, additive: Sequence[Channel]) -> pl.DataFrame:
+    named = rows.filter(pl.col("channel").is_in([str(c) for c in additive]) & (pl.col("item") == ALL))
+    return _sum(named, ["horizon", "party", "item", "metric"], channel=Channel.ALL.value)
+
+
+def _with_silent(rows: pl.DataFrame, parties: Parties, everyone: Sequence[str]) -> pl.DataFrame:
+    """A party that nothing reaches has a loss of zero, said in a row: absence would read as `not computed`."""
+    totals = rows.filter((pl.col("item") == ALL) & (pl.col("metric") == Metric.LOSS.value))
+    seen = totals.select("horizon", "channel", "metric", "item").unique(maintain_order=True)
+    basis = totals.select(_WORST).item() if totals.height else 0
+    names = pl.DataFrame({"party": sorted({*everyone, *parties.target, *parties.senders})}, schema={"party": pl.String})
+    grid = seen.join(names, how="cross").join(totals, on=_KEYS, how="anti")
+    zero = grid.with_columns(
+        *(pl.lit(0.0).alias(case) for case in CASES), pl.lit(str(list(Basis)[int(basis)])).alias("basis")
+    )
+    return pl.concat([rows, zero.select(rows.columns)])
+
+
+def _over_parties(rows: pl.DataFrame, parties: Parties, everyone: Sequence[str]) -> list[pl.DataFrame]:
+    keys = ["horizon", "channel", "item", "metric"]
+    third = pl.col("party").is_in(list(_third(parties, everyone)))
+    sums = [
+        _sum(rows.filter(pl.col("party").is_in(list(parties.senders))), keys, party=COALITION),
+        _sum(rows.filter(third & (pl.col("item") == ALL)), keys, party=THIRD_PARTIES),
+        _sum(rows.filter(pl.col("item") == ALL), keys, party=WORLD),
+    ]
+    if len(parties.target) > 1:
+        sums.append(_sum(rows.filter(pl.col("party").is_in(list(parties.target))), keys, party=TARGETS))
+    return sums
+
+
+def _third(parties: Parties, everyone: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(everyone) - set(parties.target) - set(parties.senders)))
+
+
+def _gdp_shares(
+    rows: pl.DataFrame, parties: Parties, everyone: Sequence[str], gdp: Mapping[str, float]
+) -> pl.DataFrame:
+    """LOSS / GDP. Null where the party's GDP is unknown; a group is null unless the GDP of every member is known."""
+    members = {
+        COALITION: parties.senders,
+        TARGETS: parties.target,
+        THIRD_PARTIES: _third(parties, everyone),
+        WORLD: tuple(sorted({*everyone, *parties.target, *parties.senders})),
+    }
+    sizes: dict[str, float | None] = dict(gdp)
+    for name, group in members.items():
+        # Third parties without a GDP are small places; their absence from the base is said in a note, and the sum
+        # over those that have one stands. For senders and target a missing GDP would distort: null.
+        known = [gdp[m] for m in group if m in gdp]
+        whole = len(known) == len(group) or name in (THIRD_PARTIES, WORLD)
+        sizes[name] = sum(known) if known and whole else None
+    base = pl.DataFrame({"party": list(sizes), "gdp": list(sizes.values())}, schema={"party": pl.String, "gdp": pl.Float64})
+    losses = rows.filter(pl.col("metric") == Metric.LOSS.value).join(base, on="party", how="left", maintain_order="left")
+    return losses.with_columns(
+        *(pl.when(pl.col("gdp") > 0).then(pl.col(case) / pl.col("gdp")).alias(case) for case in CASES),
+        pl.lit(Metric.LOSS_GDP.value).alias("metric"),
+    ).select(rows.columns)
+
+
+def _ratios(rows: pl.DataFrame, parties: Parties) -> pl.DataFrame:
+    """Target over coalition, of LOSS and of LOSS_GDP; null where the coalition does not lose, for then no ratio exists."""
+    target = TARGETS if len(parties.target) > 1 else parties.target[0]
+    ways = {Metric.LOSS: Metric.LOSS_RATIO, Metric.LOSS_GDP: Metric.LOSS_GDP_RATIO}
+    keys = ["horizon", "channel", "item", "metric"]
+    chosen = rows.filter((pl.col("item") == ALL) & pl.col("metric").is_in([str(m) for m in ways]))
+    pair = chosen.filter(pl.col("party") == target).join(
+        chosen.filter(pl.col("party") == COALITION), on=keys, suffix="_by", maintain_order="left"
+    )
+    sides = [pl.col("basis"), pl.col("basis_by")]
+    return pair.with_columns(
+        *(
+            pl.when(pl.col(f"{case}_by") > 0).then(pl.col(case) / pl.col(f"{case}_by")).alias(case)
+            for case in CASES
+        ),
+        pl.col("metric").replace_strict({str(a): str(b) for a, b in ways.items()}),
+        pl.struct(sides).map_elements(lambda s: weakest(*s.values()).value, return_dtype=pl.String).alias("basis"),
+    ).select(rows.columns)
+
+
+# ---- humanitarian rows ------------------------------------------------------------------------------------------
+
+
+def humanitarian_rows(
+    shock: pl.DataFrame, flows: pl.DataFrame, scenario: str, phase: str, parties: Parties
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Share of the target's humanitarian imports that the text bans, and that stops in fact (METHODS 8 a and b).
+
+    Both are values over the target's imports of listed goods from everyone. Empty, with a note, where the data have
+    no six-digit HS goods: the list cannot be looked up there, and a guess would be a number without a source.
+    """
+    base = humanitarian_imports(flows, parties)
+    if base.is_empty():
+        return IMPACTS.empty(), (
+            "humanitarian coverage is not computed: the flows hold no import of the target that can be looked up in the "
+            "humanitarian list (six-digit HS goods)",
+        )
+    hit = shock.filter(pl.col("humanitarian") & pl.col("destination").is_in(list(parties.target)))
+    stems = {Metric.HUMANITARIAN_BANNED_SHARE: "denied", Metric.HUMANITARIAN_EFFECTIVE_SHARE: "effective"}
+    frames = []
+    for party in parties.target:
+        total = base.filter(pl.col("destination") == party)["value"].sum()
+        mine = hit.filter(pl.col("destination") == party)
+        for metric, stem in stems.items():
+            columns = {case: stem if case == "value" else f"{stem}_{case}" for case in CASES}
+            shares = {
+                case: float((mine["value"] * mine[column]).sum()) / total if total else None
+                for case, column in columns.items()
+            }
+            basis = weakest(*base["basis"].unique(), *([Basis.ASSUMED] if stem == "effective" else []))
+            frames.append({"party": party, "metric": metric.value, **shares, "basis": basis.value})
+    rows = pl.DataFrame(frames).with_columns(
+        pl.lit(Horizon.NONE.value).alias("horizon"),
+        pl.lit(Channel.IMPORTS.value).alias("channel"),
+        pl.lit(ALL).alias("item"),
+    )
+    rows = rows.select(pl.col(name).cast(dtype) for name, dtype in ANSWER.items())
+    return finish(rows, "humanitarian", scenario, phase, parties), ()

@@ -1,0 +1,336 @@
+"""What the text of a scenario does to the flows: one SHOCK row for every flow that a measure touches.
+
+A measure is turned into *legs* (who sells to whom, on which layers, what share stops), the legs are laid over the
+flows that have the target at one end, and the shares are combined:
+
+    denied    = (1 - e) [1 - prod_m (1 - s_m)]                       what the text stops, after exemptions
+    effective = denied + e [1 - (1 - d_pay)(1 - o)]                  what stops in fact
+
+with e the exempt share of the flow, s_m the share that measure m denies, d_pay the part of `prod` that comes from
+payment denial, and o over-compliance. The models use `denied`; `effective` feeds the humanitarian rows only.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from weaponized_interdependence.harmonize.groups import expand
+from weaponized_interdependence.harmonize.products import item_matches, product_list, split_item
+from weaponized_interdependence.scenario import KINDS, Band, Exemption, Measure, Phase, Scenario, as_band
+from weaponized_interdependence.schemas import Column, Table
+from weaponized_interdependence.terms import Basis, Layer, MeasureKind, Role
+
+Shares = npt.NDArray[np.float64]  # (3, rows): low, value, high
+
+CASES = ("low", "value", "high")
+TRADE = (Layer.GOODS, Layer.SERVICES)
+
+_TEXT, _NUMBER = pl.String, pl.Float64
+SHOCK = Table(
+    "SHOCK",
+    "what the measures in force in one phase do to one flow",
+    (
+        Column("phase", _TEXT, "name of the phase", key=True),
+        Column("period", _TEXT, "period of the flow", key=True),
+        Column("layer", _TEXT, "layer of the flow", key=True, vocabulary=Layer),
+        Column("origin", _TEXT, "where the flow starts", key=True),
+        Column("destination", _TEXT, "where the flow ends", key=True),
+        Column("item", _TEXT, "item of the flow", key=True),
+        Column("value", _NUMBER, "flow before the measures", unit="see column unit"),
+        Column("denied_low", _NUMBER, "share the text stops, low", unit="0 to 1"),
+        Column("denied", _NUMBER, "share the text stops, after exemptions", unit="0 to 1"),
+        Column("denied_high", _NUMBER, "share the text stops, high", unit="0 to 1"),
+        Column("effective_low", _NUMBER, "share that stops with payment denial and over-compliance, low", unit="0 to 1"),
+        Column("effective", _NUMBER, "share that stops with payment denial and over-compliance", unit="0 to 1"),
+        Column("effective_high", _NUMBER, "share that stops with payment denial and over-compliance, high", unit="0 to 1"),
+        Column("tariff", _NUMBER, "ad valorem duty added, after exemptions", unit="share of the price"),
+        Column("exempt", _NUMBER, "share of the flow that the text lets through", unit="0 to 1"),
+        Column("humanitarian", pl.Boolean, "the item is on the humanitarian list; null where items cannot be looked up", nullable=True),
+        Column("measures", _TEXT, "ids of the measures that touch the flow, in order"),
+        Column("origin_role", _TEXT, "who the origin is", vocabulary=Role),
+        Column("destination_role", _TEXT, "who the destination is", vocabulary=Role),
+        Column("unit", _TEXT, "unit of value"),
+        Column("basis", _TEXT, "basis of the flow", vocabulary=Basis),
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Parties:
+    """Who is who on the day of the scenario, as sorted ISO3 codes."""
+
+    senders: tuple[str, ...]
+    target: tuple[str, ...]
+
+    def role(self, economy: pl.Expr) -> pl.Expr:
+        """The role of each economy: target, sender or third_party."""
+        return (
+            pl.when(economy.is_in(list(self.target)))
+            .then(pl.lit(Role.TARGET.value))
+            .when(economy.is_in(list(self.senders)))
+            .then(pl.lit(Role.SENDER.value))
+            .otherwise(pl.lit(Role.THIRD_PARTY.value))
+        )
+
+
+def parties_of(scenario: Scenario) -> Parties:
+    """Coalition and target, groups expanded on the scenario's date (that they are apart, the scenario has checked)."""
+    return Parties(tuple(sorted(scenario.senders())), tuple(sorted(scenario.targets())))
+
+
+@dataclass(frozen=True)
+class Shock:
+    """SHOCK rows of one phase, what could not be applied, and which measures found nothing."""
+
+    table: pl.DataFrame
+    notes: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Leg:
+    """One direction of one measure: a share denied, or a duty, on flows from some to others."""
+
+    layers: tuple[Layer, ...]
+    origins: tuple[str, ...]
+    destinations: tuple[str, ...]
+    share: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    tariff: float = 0.0
+    payment: bool = False  # stops because it cannot be paid for, whatever the text exempts
+
+
+def build_shock(scenario: Scenario, phase: Phase, flows: pl.DataFrame, parties: Parties) -> Shock:
+    """Lay the measures in force in `phase` over `flows` (FLOWS of one period a layer).
+
+    Returns the SHOCK rows (every flow touched by at least one measure, also those wholly exempt), notes on what could
+    not be applied, and the ids of the measures that match no flow at all. Nothing is substituted here.
+    """
+    ends = [*parties.target]
+    touched = flows.filter(
+        (pl.col("value") > 0)
+        & (pl.col("origin") != pl.col("destination"))
+        & (pl.col("origin").is_in(ends) | pl.col("destination").is_in(ends))
+    )
+    present = tuple(Layer(name) for name in touched["layer"].unique().sort())
+    items, row_item = _distinct(touched["item"])
+    notes: list[str] = []
+    kept = np.ones((3, touched.height))  # share that survives every denial so far
+    paid = np.ones((3, touched.height))  # share that survives payment denial alone
+    duty = np.zeros(touched.height)
+    hits: dict[str, npt.NDArray[np.bool_]] = {}
+    for measure in scenario.measures_in(phase):
+        wanted = _item_mask(measure.id, measure.items, measure.lists, items, notes)[row_item]
+        hit = np.zeros(touched.height, dtype=bool)
+        for leg in _legs(scenario, measure, present, notes):
+            mask = wanted & _mask(touched, leg)
+            share = np.asarray(leg.share)[:, None]
+            kept[:, mask] *= 1 - share
+            if leg.payment:
+                paid[:, mask] *= 1 - share
+            duty[mask] += leg.tariff
+            hit |= mask
+        hits[measure.id] = hit
+    exempt, humanitarian = _exempt(scenario, touched, items, row_item, notes)
+    over = np.asarray(band(scenario.assumptions.over_compliance))[:, None]
+    denied = (1 - exempt) * (1 - kept)
+    # A flow that no measure would have stopped frightens no bank: over-compliance needs a denial to comply with.
+    chilled = np.where(kept < 1, 1 - paid * (1 - over), 0.0)
+    table = touched.with_columns(
+        pl.lit(phase.name).alias("phase"),
+        *(pl.Series(_named("denied", case), denied[k]) for k, case in enumerate(CASES)),
+        *(pl.Series(_named("effective", case), (denied + exempt * chilled)[k]) for k, case in enumerate(CASES)),
+        pl.Series("tariff", (1 - exempt) * duty),
+        pl.Series("exempt", exempt),
+        humanitarian,
+        _listed(hits, touched.height),
+        parties.role(pl.col("origin")).alias("origin_role"),
+        parties.role(pl.col("destination")).alias("destination_role"),
+    ).select(list(SHOCK.schema))
+    anywhere = np.any(list(hits.values()), axis=0) if hits else np.zeros(touched.height, dtype=bool)
+    unmatched = tuple(name for name, hit in hits.items() if not hit.any())
+    return Shock(table.filter(pl.Series(anywhere)), tuple(dict.fromkeys(notes)), unmatched)
+
+
+def humanitarian_imports(flows: pl.DataFrame, parties: Parties, name: str = "humanitarian") -> pl.DataFrame:
+    """The target's imports of goods on the humanitarian list, from everyone: the base of the humanitarian shares."""
+    goods = flows.filter(
+        (pl.col("layer") == Layer.GOODS.value)
+        & pl.col("destination").is_in(list(parties.target))
+        & (pl.col("origin") != pl.col("destination"))
+    )
+    items, row_item = _distinct(goods["item"])
+    listed, _ = _list_mask(name, items)
+    return goods.filter(pl.Series(listed[row_item]))
+
+
+def band(share: float | Band | None) -> tuple[float, float, float]:
+    """(low, value, high) of a share that may be one number or a band; none is no share at all."""
+    full = as_band(0.0 if share is None else share)
+    return full.low, full.value, full.high
+
+
+def classifications(items: Iterable[str]) -> tuple[str, ...]:
+    """The classifications that `items` are written in, for messages."""
+    return tuple(sorted({split_item(item)[0] or item for item in items}))
+
+
+def trade_layers(flows: pl.DataFrame) -> list[str]:
+    """The layers that are trade in these flows: goods and services, or inputs where both are absent."""
+    present = set(flows["layer"].unique())
+    trade = [layer.value for layer in TRADE if layer.value in present]
+    return trade or [Layer.INPUTS.value]
+
+
+# ---- measures to legs -------------------------------------------------------------------------------------------
+
+
+def _legs(scenario: Scenario, measure: Measure, present: Sequence[Layer], notes: list[str]) -> list[_Leg]:
+    """The directions, layers and shares of one measure; which of them a kind has is said once, in scenario KINDS."""
+    kind, target = measure.kind, scenario.targets()
+    threatened = kind is MeasureKind.SECONDARY
+    others = scenario.third_parties(measure) if threatened else scenario.senders(measure)
+    ways = {"sales": (others, target), "purchases": (target, others)}
+    layers = _present(measure.affected_layers, present)
+    by_bank = kind in (MeasureKind.MESSAGING_DISCONNECTION, MeasureKind.CORRESPONDENT_DENIAL)
+    match kind:
+        case MeasureKind.TARIFF:
+            share, tariff = band(0.0), measure.rate or 0.0
+        case MeasureKind.QUOTA:
+            share, tariff = band(1 - (measure.allowed_share or 0.0)), 0.0
+        case MeasureKind.SECONDARY:
+            share, tariff = band(measure.compliance), 0.0
+        case _:
+            share, tariff = band(measure.share), 0.0
+    stops = sorted(KINDS[kind].stops)
+    legs = [_Leg(layers, *ways[way], share, tariff, payment=by_bank) for way in stops]
+    if by_bank and measure.trade_share is not None:
+        trade = _present(TRADE, present)
+        legs += [_Leg(trade, *ways[way], band(measure.trade_share), payment=True) for way in stops]
+    elif by_bank:
+        notes.append(
+            f"measure {measure.id}: its effect on trade is not computed, because no trade_share (part of the trade "
+            "that loses its payment route) is given and no defensible default is known"
+        )
+    if kind is MeasureKind.EXPORT_CONTROL:
+        notes.append(
+            f"measure {measure.id}: an export control may reach foreign-made goods; that needs a table of legal "
+            "reach (CONTROLS) and is not counted here"
+        )
+    return legs
+
+
+def _present(layers: Sequence[Layer], present: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers that count in these data: inputs are a part of goods and services, and stand in only where both are absent."""
+    if any(layer in present for layer in TRADE):
+        return tuple(layer for layer in layers if layer is not Layer.INPUTS)
+    return (*layers, Layer.INPUTS) if set(layers) & set(TRADE) else tuple(layers)
+
+
+# ---- masks ------------------------------------------------------------------------------------------------------
+
+
+def _mask(flows: pl.DataFrame, leg: _Leg) -> npt.NDArray[np.bool_]:
+    return flows.select(
+        pl.col("layer").is_in([layer.value for layer in leg.layers])
+        & pl.col("origin").is_in(list(leg.origins))
+        & pl.col("destination").is_in(list(leg.destinations))
+    ).to_series().to_numpy()  # fmt: skip
+
+
+def _distinct(items: pl.Series) -> tuple[pl.Series, npt.NDArray[np.int64]]:
+    """The distinct items, and for each row the position of its item: patterns are then matched once an item."""
+    distinct = items.unique().sort()
+    position = pl.DataFrame({"item": distinct}).with_row_index("at")
+    at = pl.DataFrame({"item": items}).join(position, on="item", how="left", maintain_order="left")["at"]
+    return distinct, at.to_numpy().astype(np.int64)
+
+
+def _item_mask(
+    who: str, patterns: Sequence[str], lists: Sequence[str], items: pl.Series, notes: list[str]
+) -> npt.NDArray[np.bool_]:
+    """Which items fit a pattern or stand on a list; all of them where neither is named."""
+    if not patterns and not lists:
+        return np.ones(len(items), dtype=bool)
+    mask = item_matches(items, patterns).to_numpy() if patterns else np.zeros(len(items), dtype=bool)
+    for name in lists:
+        listed, said = _list_mask(name, items)
+        notes.extend(f"{who}: {text}" for text in said)
+        mask = mask | listed
+    return mask
+
+
+def _is_hs6(item: str) -> bool:
+    classification, code = split_item(item)
+    return classification.startswith("HS") and len(code) == 6
+
+
+def _list_mask(name: str, items: pl.Series) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Which items are on a product list, and what of the list the items cannot show."""
+    codes = product_list(name)
+    listed = set(codes.codes["code"])
+    parts = [split_item(item) for item in items]
+    is_hs6 = [_is_hs6(item) for item in items]
+    mask = np.array([hs6 and code in listed for (_, code), hs6 in zip(parts, is_hs6, strict=True)], dtype=bool)
+    if not any(is_hs6):
+        found = ", ".join(classifications(items)) or "no items at all"
+        return mask, [
+            f"list {name} ({codes.edition}) is made of six-digit HS codes and cannot be applied to data in {found}: "
+            "nothing of it is used"
+        ]
+    editions = sorted({cls for (cls, _), hs6 in zip(parts, is_hs6, strict=True) if hs6})
+    if editions == [codes.edition]:
+        return mask, []
+    held = {code for (_, code), hs6 in zip(parts, is_hs6, strict=True) if hs6}
+    absent = len(listed - held)
+    return mask, [
+        f"list {name} is {codes.edition}, the data are {', '.join(editions)}: codes are matched as they stand, and "
+        f"{absent} of {len(listed)} listed codes have no flow to or from the target in the data (not traded, or not in that edition)"
+    ]
+
+
+def _exempt(
+    scenario: Scenario, flows: pl.DataFrame, items: pl.Series, row_item: npt.NDArray[np.int64], notes: list[str]
+) -> tuple[npt.NDArray[np.float64], pl.Series]:
+    """Exempt share of each flow, and whether its item is humanitarian (null where that cannot be known)."""
+    share = np.zeros(flows.height)
+    goods = (flows["layer"] == Layer.GOODS.value).to_numpy()
+    on_list, said = _list_mask("humanitarian", items)
+    listed = on_list[row_item] & goods
+    known = any(_is_hs6(item) for item in items)
+    if scenario.humanitarian_exemption:
+        notes.extend(f"humanitarian exemption: {text}" for text in said if goods.any())
+        share = np.maximum(share, listed)
+    for number, exemption in enumerate(scenario.exemptions, 1):
+        who = f"exemption {number}{f' ({exemption.note})' if exemption.note else ''}"
+        mask = _item_mask(who, exemption.items, exemption.lists, items, notes)[row_item]
+        mask &= _exemption_ends(exemption, flows, scenario.date)
+        if not mask.any():
+            notes.append(f"{who} matches no flow of the target in the data")
+        share = np.where(mask, np.maximum(share, exemption.share), share)
+    flag = listed if known else [None] * flows.height
+    return share, pl.Series("humanitarian", flag, dtype=pl.Boolean)
+
+
+def _exemption_ends(exemption: Exemption, flows: pl.DataFrame, on: date) -> npt.NDArray[np.bool_]:
+    layers = [layer.value for layer in exemption.layers or Layer]
+    fits = pl.col("layer").is_in(layers)
+    if exemption.parties:
+        named = list(expand(exemption.parties, on))
+        fits &= pl.col("origin").is_in(named) | pl.col("destination").is_in(named)
+    return flows.select(fits).to_series().to_numpy()
+
+
+def _listed(hits: dict[str, npt.NDArray[np.bool_]], height: int) -> pl.Series:
+    names = pl.DataFrame({name: pl.Series(hit) for name, hit in hits.items()}) if hits else pl.DataFrame()
+    if not names.width:
+        return pl.Series("measures", [""] * height, dtype=pl.String)
+    each: Callable[[str], pl.Expr] = lambda name: pl.when(pl.col(name)).then(pl.lit(name))  # noqa: E731
+    return names.select(pl.concat_str([each(n) for n in names.columns], separator=",", ignore_nulls=True).alias("measures")).to_series()
+
+
+def _named(stem: str, case: str) -> str:
+    return stem if case == "value" else f"{stem}_{case}"

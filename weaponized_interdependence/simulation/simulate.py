@@ -1,0 +1,267 @@
+"""The recipe: scenario -> shock -> models -> impacts. Read it from `simulate` downwards.
+
+A model is a function from tables to an Answer, registered in MODELS with what it needs. A new one (general equilibrium,
+payments, firms, behaviour) is one file beside this one and one entry there; nothing else here changes.
+"""
+
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+import polars as pl
+
+from weaponized_interdependence import __version__
+from weaponized_interdependence.errors import Fault, ModelError, UsageError, nearest
+from weaponized_interdependence.io_table import IOTable
+from weaponized_interdependence.scenario import Phase, Scenario, load_scenario
+from weaponized_interdependence.schemas import IMPACTS
+from weaponized_interdependence.simulation import baseline, sectors
+from weaponized_interdependence.simulation.baseline import Baseline, Input
+from weaponized_interdependence.simulation.elasticities import Elasticities, load
+from weaponized_interdependence.simulation.exposure import exposure
+from weaponized_interdependence.simulation.impact import Answer, Assumption, humanitarian_rows, to_impacts
+from weaponized_interdependence.simulation.input_output import Chains, denied_shares, input_output
+from weaponized_interdependence.simulation.shock import (
+    SHOCK,
+    Parties,
+    Shock,
+    band,
+    build_shock,
+    classifications,
+    parties_of,
+)
+from weaponized_interdependence.simulation.substitution import market_of, substitution
+from weaponized_interdependence.terms import Basis, Horizon, weakest
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a model may look at: one phase of one scenario over one baseline."""
+
+    scenario: Scenario
+    phase: Phase
+    parties: Parties
+    base: Baseline
+    shock: Shock
+    elasticities: Elasticities
+    chains: Chains | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A registered model: what it needs (flows, table), what it means, and the function that runs it."""
+
+    name: str
+    needs: str
+    meaning: str
+    run: Callable[[Setting], Answer | None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything a simulation gave and everything it rests on."""
+
+    scenario: Scenario
+    impacts: pl.DataFrame
+    shock: pl.DataFrame
+    notes: tuple[str, ...]
+    inputs: tuple[Input, ...]
+    assumptions: tuple[Assumption, ...]
+    models: tuple[str, ...]
+    started: datetime
+    finished: datetime
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seed: int | None = None  # nothing is random yet
+
+
+def simulate(
+    scenario: Scenario | str | Path,
+    *,
+    flows: pl.DataFrame | str | Path | Sequence[pl.DataFrame | str | Path] | None = None,
+    table: IOTable | str | Path | None = None,
+    macro: pl.DataFrame | str | Path | None = None,
+    elasticities: str | Path | None = None,
+    models: Sequence[str] | None = None,
+    period: str | None = None,
+    inputs: Iterable[Input] = (),
+) -> Result:
+    """Simulate one scenario over observed flows, an input-output table, or both.
+
+    Parameters
+    ----------
+    scenario
+        A Scenario, the name of one in data/scenarios, or the path of a scenario file.
+    flows
+        FLOWS, the path of a file of them, or several of either. Of each layer the last period that ends by the
+        scenario's date is used, unless `period` says which.
+    table
+        An IOTable, or the path of one written by `write_table`.
+    macro
+        MACRO with indicator `gdp`; by default the published figures that come with the tool.
+    elasticities
+        A set by name or path; by default the scenario's own.
+    models
+        Names from MODELS; by default every model whose input is there.
+    inputs
+        What is known of the files that frames came from, so that the run can name them.
+
+    Returns
+    -------
+    Result
+        IMPACTS of target, senders, third parties and their sums, by phase, model, horizon, channel and item: losses
+        positive, gains negative; SHOCK; notes on all that was assumed, left out or did not match.
+
+    Raises
+    ------
+    ModelError
+        No measure matches anything in the data, or no period of the data is as early as the scenario.
+    UsageError
+        An unknown model, or one whose input is missing.
+    """
+    started = datetime.now(UTC)
+    if not isinstance(scenario, Scenario):
+        scenario = load_scenario(scenario)
+    chosen = _choose(models, flows=flows is not None, table=table is not None)
+    elasticity = load(elasticities or scenario.assumptions.elasticities)
+    base = baseline.load(scenario, flows=flows, table=table, macro=macro, period=period, inputs=inputs)
+    chains = Chains(base.table) if base.table is not None else None
+    parties = parties_of(scenario)
+
+    notes = [*base.notes, *elasticity.notes]
+    shocks, impacts, assumptions = [], [], _scenario_assumptions(scenario)
+    answered: set[str] = set()
+    matched: set[str] = set()
+    for phase in scenario.phase_list():
+        # What the text stops is worked out once, whatever number of models then answers to it.
+        shock = build_shock(scenario, phase, base.flows, parties)
+        setting = Setting(scenario, phase, parties, base, shock, elasticity, chains)
+        shocks.append(shock.table)
+        notes += [*shock.notes, *_unmatched_notes(scenario, phase, shock, base)]
+        matched |= set(phase.measures) - set(shock.unmatched)
+        for model in chosen:
+            answer = model.run(setting)
+            if answer is None:
+                continue
+            answered.add(model.name)
+            notes += answer.notes
+            assumptions += answer.assumptions
+            impacts.append(to_impacts(answer, scenario.name, phase.name, parties, base.economies(model.needs), base.gdp))
+        humane, said = humanitarian_rows(shock.table, base.flows, scenario.name, phase.name, parties)
+        impacts.append(humane)
+        notes += said if base.has_flows else ()
+    if not answered:
+        raise ModelError(
+            f"scenario {scenario.name}: no measure matches anything in the data",
+            faults=[Fault(note) for note in dict.fromkeys(notes)],
+            mend="give flows or a table whose items, layers and economies the measures name",
+        )
+    return Result(
+        scenario=scenario,
+        impacts=IMPACTS.conform(pl.concat(impacts)),
+        shock=SHOCK.conform(pl.concat(shocks)),
+        notes=tuple(dict.fromkeys(notes)),
+        inputs=(*base.inputs, baseline.stamped("elasticities", elasticity.path, elasticity.rows.height)),
+        assumptions=tuple(dict.fromkeys(assumptions)),
+        models=tuple(model.name for model in chosen if model.name in answered),
+        started=started,
+        finished=datetime.now(UTC),
+        versions=_versions(),
+    )
+
+
+# ---- models -----------------------------------------------------------------------------------------------------
+
+
+def _exposure(setting: Setting) -> Answer | None:
+    if setting.shock.table.is_empty():
+        return None
+    return exposure(setting.shock.table, setting.base.flows)
+
+
+def _substitution(setting: Setting) -> Answer | None:
+    trade, shock = setting.base.trade, setting.shock.table
+    hit = shock.filter(pl.col("layer").is_in(setting.base.trade_layers))
+    if hit.is_empty():
+        return None
+    market = market_of(trade, hit)
+    items = pl.Series(market.items, dtype=pl.String)
+    sigmas = {h.value: setting.elasticities.of(items, h.value) for h in (Horizon.SHORT, Horizon.LONG)}
+    basis = weakest(*trade["basis"].unique()).value
+    return substitution(market, sigmas, setting.base.expenditure, basis)
+
+
+def _input_output(setting: Setting) -> Answer | None:
+    assert setting.chains is not None
+    found = sectors.sector_shares(setting.scenario, setting.phase, setting.chains.table, setting.base.flows, setting.parties)
+    if found.shares.is_empty():
+        return None
+    answer = input_output(setting.chains, denied_shares(setting.chains.table, found.shares), found.basis)
+    return Answer(answer.model, answer.rows, answer.additive, (*found.notes, *answer.notes), answer.assumptions, answer.gdp)
+
+
+MODELS: dict[str, Model] = {
+    model.name: model
+    for model in (
+        Model("exposure", "flows", "value of the flows that stop; nothing substitutes", _exposure),
+        Model("substitution", "flows", "loss of buyers and sellers after CES substitution, one round", _substitution),
+        Model("input_output", "table", "value added lost along production chains; nobody substitutes", _input_output),
+    )
+}
+
+
+def _choose(models: Sequence[str] | None, *, flows: bool, table: bool) -> list[Model]:
+    given = {name for name, there in (("flows", flows), ("table", table)) if there}
+    if not given:
+        raise UsageError("nothing to simulate on", mend="give flows, an input-output table, or both")
+    if models is None:
+        return [model for model in MODELS.values() if model.needs in given]
+    faults = []
+    for name in models:
+        if name not in MODELS:
+            faults.append(Fault(f"no model {name!r}", mend=f"use {', '.join(nearest(name, list(MODELS)) or MODELS)}"))
+        elif MODELS[name].needs not in given:
+            faults.append(Fault(f"model {name} needs {MODELS[name].needs}", mend=f"give {MODELS[name].needs}"))
+    if faults or not models:
+        raise UsageError("these models cannot be run", faults=faults, mend=f"models are {', '.join(MODELS)}")
+    return [MODELS[name] for name in dict.fromkeys(models)]
+
+
+# ---- what the result says about itself --------------------------------------------------------------------------
+
+
+def _unmatched_notes(scenario: Scenario, phase: Phase, shock: Shock, base: Baseline) -> list[str]:
+    if not base.has_flows:
+        return []
+    held = ", ".join(classifications(base.items)) or "nothing"
+    layers = ", ".join(base.layers) or "none"
+    return [
+        f"measure {name} (phase {phase.name}) matches no flow: the data hold {held} on the layers {layers}"
+        for name in shock.unmatched
+    ]
+
+
+def _scenario_assumptions(scenario: Scenario) -> list[Assumption]:
+    low, value, high = band(scenario.assumptions.over_compliance)
+    stated = [Assumption("over_compliance", value, low, high, "share", Basis.ASSUMED.value, "the scenario")]
+    for measure in scenario.measures:
+        for name in ("share", "compliance", "trade_share"):
+            chosen = getattr(measure, name)
+            if chosen is None or (name == "share" and chosen == 1.0):
+                continue
+            low, value, high = band(chosen)
+            source = measure.source or measure.note or "the scenario"
+            stated.append(Assumption(f"{measure.id}.{name}", value, low, high, "share", Basis.ASSUMED.value, source))
+    return stated
+
+
+def _versions() -> dict[str, str]:
+    packages = ("polars", "numpy", "scipy", "pyarrow", "pydantic")
+    return {
+        "weaponized_interdependence": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }

@@ -1,0 +1,180 @@
+"""What a row of BACI is, when it is not taken, and how it becomes a row of FLOWS: lazily, for eleven million at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from weaponized_interdependence.harmonize.economies import code_map, keys_of_kind
+from weaponized_interdependence.sources.baci_files import BaciFiles
+from weaponized_interdependence.sources.declaration import load_declaration
+from weaponized_interdependence.sources.files import scan
+from weaponized_interdependence.sources.reading import Reason, reason_of
+
+TOTAL = -1  # k of a row that is the sum over products
+USD = 1000.0  # v is thousand USD
+MOST = 1e15  # USD in one row: ten times world product
+_TYPED = {"t": pl.Int32, "i": pl.Int32, "j": pl.Int32, "k": pl.Int32, "v": pl.Float64}
+_NO_NUMBER = ("NA", "NAN", ".")  # how a missing quantity is written, blanks around it or not
+# level -> (what k is divided by, digits left)
+LEVELS = {"hs6": (1, 6), "hs4": (100, 4), "hs2": (10_000, 2), "total": (0, 0)}
+
+
+@dataclass(frozen=True)
+class Job:
+    """The files of one reading and everything its rows are judged by.
+
+    `typed` reads CSV cells as numbers, which is fast and raises on a cell that is none; otherwise as text, and `odd`
+    then holds the rows (file number -> file rows) whose number of cells is wrong.
+    """
+
+    files: BaciFiles
+    level: str = "hs6"
+    years: Sequence[int] | None = None
+    reject_products: bool = False
+    typed: bool = True
+    odd: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    totals_are_extra: bool = False
+
+    @cached_property
+    def economies(self) -> pl.DataFrame:
+        """Columns code, iso (Enum), n (a small number for the key). Sums over economies are not in it."""
+        known = code_map("baci").select(pl.col("code").cast(pl.Int32), "iso3").unique("code")
+        own = pl.DataFrame(list(self.files.countries.items()), schema={"code": pl.Int32, "iso3": pl.String}, orient="row")
+        table = pl.concat([known, own.join(known, on="code", how="anti")])
+        table = table.filter(~pl.col("iso3").is_in(keys_of_kind("aggregate"))).sort("code")
+        iso = pl.Enum(table["iso3"].unique().sort())
+        return table.select("code", iso=pl.col("iso3").cast(iso), n=pl.col("iso3").cast(iso).to_physical().cast(pl.Int64))
+
+    @cached_property
+    def rules(self) -> list[tuple[Reason, pl.Expr]]:
+        """Why a row is not taken, in the order in which reasons are named."""
+        t, k, v, q = (pl.col(c) for c in "tkvq")
+        ends = [pl.col("i"), pl.col("j")]
+        sums = code_map("baci").filter(pl.col("iso3").is_in(keys_of_kind("aggregate")) & (pl.col("iso3") != "WLD"))
+        groups = sums["code"].cast(pl.Int32).unique().to_list()
+        listed = self.files.products if self.reject_products else None
+        unlisted = pl.lit(False) if listed is None else (k != TOTAL) & ~k.is_in(listed.to_list())
+        rules = [
+            (Reason.MALFORMED, pl.col("odd")),
+            (Reason.BAD_PERIOD, t.is_null() | (t < load_declaration("baci").first_year)),
+            (Reason.FUTURE_PERIOD, t > date.today().year),
+            (Reason.WORLD_PARTNER, (ends[0] == 0) | (ends[1] == 0)),
+            (Reason.GROUP_PARTNER, ends[0].is_in(groups) | ends[1].is_in(groups)),
+            (Reason.UNKNOWN_ORIGIN, pl.col("origin").is_null()),
+            (Reason.UNKNOWN_DESTINATION, pl.col("destination").is_null()),
+            (Reason.UNKNOWN_ITEM, k.is_null() | ((k < 10_000) & (k != TOTAL)) | (k > 999_999) | unlisted),
+            (Reason.SUBTOTAL, (k == TOTAL) & pl.lit(self.totals_are_extra)),
+            (Reason.MISSING_VALUE, pl.col("empty")),
+            (Reason.NOT_A_NUMBER, v.is_null() | pl.col("odd_q")),
+            (Reason.NOT_FINITE, ~v.is_finite() | ~q.is_finite()),
+            (Reason.NEGATIVE, (v < 0) | (q < 0)),
+            (Reason.TOO_LARGE, v > MOST / USD),
+        ]
+        return [(reason, broken.fill_null(False)) for reason, broken in rules]
+
+    def judged(self, *, numbered: bool = False) -> pl.LazyFrame:
+        """Every row with something in it: typed cells, economies and `good`; `numbered` adds `file` and `row`."""
+        rows = pl.concat(self._rows_of(n, numbered=numbered) for n in range(len(self.files.data)))
+        if self.years:
+            rows = rows.filter(pl.col("t").is_in(list(self.years)) | pl.col("t").is_null())
+        for code, end in (("i", "origin"), ("j", "destination")):
+            side = self.economies.select(pl.col("code").alias(code), pl.col("iso").alias(end), pl.col("n").alias(f"n{code}"))
+            rows = rows.join(side.lazy(), on=code, how="left", maintain_order="left")
+        # Codes of sums over economies are unknown to `economies`, so those two rules need not be asked here.
+        asked = [b for r, b in self.rules if r not in (Reason.WORLD_PARTNER, Reason.GROUP_PARTNER)]
+        return rows.with_columns(good=~pl.any_horizontal(asked))
+
+    def bad(self, judged: pl.LazyFrame) -> pl.LazyFrame:
+        """The rows not taken, with `reason`; lines with nothing in them are no rows."""
+        nothing = pl.all_horizontal(pl.col(*"tijk").is_null(), pl.col("empty"), ~pl.col("odd"))
+        return judged.filter(~pl.col("good") & ~nothing).with_columns(reason=reason_of(self.rules))
+
+    def key(self) -> pl.Expr:
+        """Year, exporter, importer and product in one whole number: 12 + 12 + 12 + 20 bits."""
+        t, k = pl.col("t").cast(pl.Int64), pl.col("k").cast(pl.Int64)
+        return (((t * 4096 + pl.col("ni")) * 4096 + pl.col("nj")) * (1 << 20) + k + 1).alias("key")
+
+    def flows(self, good: pl.LazyFrame) -> pl.LazyFrame:
+        """Good rows as FLOWS at the level asked. Text whose values are known beforehand is Enum: see streaming."""
+        years = pl.DataFrame({"t": range(1900, 2101)}, schema={"t": pl.Int32})
+        years = years.with_columns(period=pl.col("t").cast(pl.String).cast(pl.Enum([str(y) for y in range(1900, 2101)])))
+        flows = good.join(years.lazy(), on="t", how="left", maintain_order="left").select(
+            "period", "origin", "destination", item=self._item(), value=pl.col("v") * USD, quantity=pl.col("q")
+        )
+        if self.level != "hs6":
+            key = ["period", "origin", "destination", "item"]
+            # A sum of tons is known only if each part is.
+            tons = pl.when(pl.col("quantity").null_count() == 0).then(pl.col("quantity").sum())
+            flows = flows.group_by(key).agg(pl.col("value").sum(), tons.alias("quantity")).sort(key)
+        constants = {"layer": "goods", "quantity_unit": "t", "unit": "USD", "basis": "observed"}
+        return flows.with_columns(pl.lit(text, pl.Enum([text])).alias(name) for name, text in constants.items())
+
+    def _item(self) -> pl.Expr:
+        cut, digits = LEVELS[self.level]
+        if not cut:
+            return pl.lit("TOTAL", pl.Enum(["TOTAL"]))
+        code = pl.lit(f"{self.files.edition}:") + (pl.col("k") // cut).cast(pl.String).str.zfill(digits)
+        # typed cells are numbers, so none of them is TOTAL
+        return code if self._all_typed else pl.when(pl.col("k") == TOTAL).then(pl.lit("TOTAL")).otherwise(code)
+
+    @property
+    def _all_typed(self) -> bool:
+        return self.typed and all(f.layout is not None for f in self.files.data)
+
+    def _rows_of(self, n: int, *, numbered: bool) -> pl.LazyFrame:
+        file = self.files.data[n]
+        raw = scan(file, _TYPED if self.typed else None, row="row" if numbered or not self.typed else None)
+        types = raw.collect_schema()
+        v, q = _stripped("v", types), _stripped("q", types)
+        number = q.cast(pl.Float64, strict=False)
+        text_q = types.get("q") == pl.String
+        written = q.is_not_null() & ~q.str.to_uppercase().is_in(_NO_NUMBER) if text_q else pl.lit(False)
+        rows = self.odd.get(n, ())
+        return raw.select(
+            *([pl.lit(n, pl.Int32).alias("file"), pl.col("row").cast(pl.Int64)] if numbered else []),
+            *(_whole(c, types).alias(c) for c in "tij"),
+            _product(types).alias("k"),
+            v.cast(pl.Float64, strict=False).alias("v"),
+            (pl.when(written).then(number) if text_q else number).alias("q"),
+            empty=v.is_null(),
+            odd_q=written & number.is_null(),
+            odd=pl.col("row").is_in(list(rows)) if rows else pl.lit(False),
+        )
+
+
+def name_of(job: Job, n: int) -> str:
+    """The short name of a data file."""
+    return Path(job.files.data[n].name).name
+
+
+def _stripped(name: str, types: Mapping[str, pl.DataType]) -> pl.Expr:
+    if name not in types:
+        return pl.lit(None, pl.Float64)
+    if types[name] != pl.String:
+        return pl.col(name)
+    text = pl.col(name).str.strip_chars()
+    return pl.when(text != "").then(text)
+
+
+def _whole(name: str, types: Mapping[str, pl.DataType]) -> pl.Expr:
+    kind = types[name]
+    if kind == pl.Int32:
+        return pl.col(name)
+    if kind == pl.String:  # 2021.0 is how a spreadsheet saves 2021
+        return pl.col(name).str.strip_chars().str.replace(r"\.0+$", "").cast(pl.Int32, strict=False)
+    if kind.is_float():
+        return pl.when(pl.col(name) == pl.col(name).round()).then(pl.col(name)).cast(pl.Int32, strict=False)
+    return pl.col(name).cast(pl.Int32, strict=False)
+
+
+def _product(types: Mapping[str, pl.DataType]) -> pl.Expr:
+    number = _whole("k", types)
+    number = pl.when(number >= 0).then(number)
+    if types["k"] != pl.String:
+        return number
+    total = pl.col("k").str.strip_chars().str.to_uppercase() == "TOTAL"
+    return pl.when(total).then(pl.lit(TOTAL, pl.Int32)).otherwise(number)

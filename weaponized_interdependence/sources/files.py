@@ -1,0 +1,197 @@
+"""Open publishers' files safely: what is wrong with a file is said here, before any reader sees a row.
+
+`opened` unpacks .gz, .zst and .zip into a temporary folder (so that a cut archive or a bomb is found out first and
+with a limit), and refuses, with the mend: empty files, web pages saved in place of data, workbooks, other encodings,
+another delimiter than the reader's, a last line that was cut off. `text_frame` reads a CSV whole as text and puts
+lines with the wrong number of cells aside; a typed, lazy scan is `scan`.
+"""
+
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from weaponized_interdependence.errors import Fault, InputError
+from weaponized_interdependence.sources.csv_text import Layout, look_at_text, repair
+from weaponized_interdependence.sources.reading import FileStamp, stamp
+from weaponized_interdependence.sources.unpack import unpack, unzip
+
+DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".arrow", ".feather")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file ready to be scanned: `name` as the user gave it, `path` the plain bytes, `stamp` of the file as given."""
+
+    name: str
+    path: Path
+    kind: str  # csv, parquet or arrow
+    columns: tuple[str, ...]
+    layout: Layout | None  # of a CSV
+    _stamp: Future[FileStamp]
+
+    @property
+    def stamp(self) -> FileStamp:
+        """Hash and size of the file as given; computed beside the reading, so ask late."""
+        return self._stamp.result()
+
+
+@contextmanager
+def opened(
+    paths: Sequence[Path],
+    *,
+    delimiters: Sequence[str] = (",",),
+    encoding: str = "utf-8",
+    wanted: Callable[[str], bool] = lambda name: True,
+) -> Iterator[list[Opened]]:
+    """Open every file (and every wanted member of a zip); all faults of all files are raised together.
+
+    Parameters
+    ----------
+    delimiters
+        Cell separators the format may use; a file that plainly uses another is an InputError that names it.
+    encoding
+        Of the text; anything but UTF-8 is re-coded on the way.
+    wanted
+        Which members of a zip are data, by their name.
+
+    The temporary copies live as long as the `with` block.
+    """
+    with tempfile.TemporaryDirectory(prefix="wi-") as folder, ThreadPoolExecutor(1) as hashing:
+        files: list[Opened] = []
+        faults: list[Fault] = []
+        for path in paths:
+            try:
+                hashed = hashing.submit(stamp, path)
+                for name, plain in _plain(path, Path(folder), wanted):
+                    files.append(_look_at(name, plain, Path(folder), hashed, delimiters, encoding))
+            except InputError as error:
+                faults.append(Fault(error.message, error.where or str(path), error.mend))
+                faults.extend(error.faults)
+            except PermissionError as error:
+                faults.append(Fault("may not be read", str(path), f"give yourself the right to: {error.strerror}"))
+        if faults:
+            raise InputError("cannot be read", faults=faults)
+        yield files
+
+
+def _plain(path: Path, folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Path]]:
+    if path.stat().st_size == 0:
+        raise InputError("the file is empty", where=str(path), mend="was the download cut off? fetch it again")
+    if zipfile.is_zipfile(path):
+        yield from unzip(path, folder, lambda name: name.lower().endswith(DATA_SUFFIXES) and wanted(name))
+    else:
+        yield str(path), unpack(path, folder)
+
+
+def _look_at(
+    name: str, path: Path, scratch: Path, hashed: Future[FileStamp], delimiters: Sequence[str], encoding: str
+) -> Opened:
+    with path.open("rb") as stream:
+        magic = stream.read(8)
+    if not magic:
+        raise InputError("the file is empty once unpacked", where=name, mend="was it cut off? fetch it again")
+    if magic.startswith((b"PAR1", b"ARROW1")):
+        kind = "parquet" if magic.startswith(b"PAR1") else "arrow"
+        return Opened(name, path, kind, _columns(name, path, kind), None, hashed)
+    layout = look_at_text(name, path, scratch, delimiters, encoding)
+    return Opened(name, layout.path, "csv", layout.columns, layout, hashed)
+
+
+def _columns(name: str, path: Path, kind: str) -> tuple[str, ...]:
+    try:
+        schema = pl.read_parquet_schema(path) if kind == "parquet" else pl.read_ipc_schema(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"not a whole {kind} file: {reason}", where=name, mend="was it cut off? fetch it again") from (
+            error
+        )
+    return tuple(schema)
+
+
+def require(file: Opened, columns: Sequence[str]) -> None:
+    """InputError unless the file has every one of `columns`, once; the message names a reader that would fit."""
+    missing = [c for c in columns if c not in file.columns]
+    twice = sorted({c for c in columns if file.columns.count(c) > 1})
+    faults = [Fault(f"no column {c!r}") for c in missing] + [Fault(f"column {c!r} comes twice") for c in twice]
+    if not faults:
+        return
+    fitting = _readers_fitting(file.columns)
+    mend = f"its columns are those of the reader {' or '.join(fitting)}" if fitting else ""
+    have = ", ".join(file.columns[:12]) + (" ..." if len(file.columns) > 12 else "")
+    mend = mend or "is this the right reader? `table` maps any columns: columns={'value': 'YOUR_COLUMN', ...}"
+    raise InputError(f"does not have the columns needed; it has {have}", where=file.name, mend=mend, faults=faults)
+
+
+def _readers_fitting(columns: Sequence[str]) -> list[str]:
+    from weaponized_interdependence.sources.declaration import declared, load_declaration
+
+    fitting = []
+    for name in declared():
+        needed = [c.name for c in load_declaration(name).columns if c.required]
+        if needed and set(needed) <= set(columns):
+            fitting.append(name)
+    return fitting
+
+
+def scan(
+    file: Opened, schema: Mapping[str, type[pl.DataType]] | None = None, *, row: str | None = None
+) -> pl.LazyFrame:
+    """A lazy scan; `row` adds the file row (first is 1).
+
+    Of a CSV the columns in `schema` have that type and the others are text; a cell that does not fit makes polars raise
+    on collect, so ask for pl.String where that can be. Parquet and Arrow keep their own types (categories as text).
+    """
+    if file.layout is None:
+        frame = pl.scan_parquet(file.path) if file.kind == "parquet" else pl.scan_ipc(file.path)
+        frame = frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+        return frame.with_row_index(row, offset=1) if row else frame
+    return pl.scan_csv(
+        file.path,
+        schema={c: (schema or {}).get(c, pl.String) for c in _unique(file.layout.columns)},
+        separator=file.layout.delimiter,
+        row_index_name=row,
+        row_index_offset=1,
+        glob=False,
+    )
+
+
+def text_frame(file: Opened) -> tuple[pl.DataFrame, list[int]]:
+    """The whole file with a column `row`, and the rows whose number of cells is wrong (all their cells are null).
+
+    Cells of a CSV are text, stripped of blanks, null when empty; Parquet and Arrow keep their types. Lines with
+    nothing in them are left out.
+    """
+    if file.layout is None:
+        return scan(file, row="row").collect(), []
+    fixed, malformed = mended(file)
+    frame = scan(fixed, row="row").collect()
+    cells = pl.col(pl.String).str.strip_chars()
+    frame = frame.with_columns(pl.when(cells != "").then(cells))
+    nothing = pl.all_horizontal(pl.exclude("row").is_null())
+    return frame.filter(~nothing | pl.col("row").is_in(malformed)), malformed
+
+
+def mended(file: Opened) -> tuple[Opened, list[int]]:
+    """`file` as it is when every line has the header's number of cells; else a copy where the odd ones are blank.
+
+    Gives the numbers of those rows too. The copy lies beside the temporary files of `opened`, and dies with them.
+    """
+    assert file.layout is not None
+    layout, malformed = repair(file.name, file.layout)
+    return replace(file, path=layout.path, layout=layout), malformed
+
+
+def _unique(columns: Sequence[str]) -> list[str]:
+    # A header may name a column twice; polars needs names that differ. `require` has refused it where it matters.
+    seen: dict[str, int] = {}
+    out = []
+    for c in columns:
+        seen[c] = seen.get(c, -1) + 1
+        out.append(c if not seen[c] else f"{c}_duplicated_{seen[c] - 1}")
+    return out

@@ -97,7 +97,14 @@ def test_what_a_bad_file_says_does_not_move_the_cursor(app: typer.Typer, monkeyp
 
 
 @pytest.mark.parametrize(
-    "args", [["nonsense"], ["rank"], ["load", "--nonsense"], ["rank", "f.parquet", "--top", "many"], ["--nonsense"]]
+    "args",
+    [
+        ["nonsense"],
+        ["explain", "a", "b"],
+        ["load", "--nonsense"],
+        ["rank", "f.parquet", "--top", "many"],
+        ["--nonsense"],
+    ],
 )
 def test_usage_errors_are_2_and_on_stderr(args: list[str]) -> None:
     result = wi(*args)

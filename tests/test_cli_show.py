@@ -55,6 +55,7 @@ def test_a_shown_number_is_the_number(values: list[float], unit: str) -> None:
 
 def test_all_numbers_of_a_column_share_their_decimals() -> None:
     assert show.numbers([1234.5, 0.25, -3.0]) == ["1,234.50", "0.25", "-3.00"]
+    assert show.numbers([55.301, 13.71, 1.6712, 0.1]) == ["55.3", "13.7", "1.7", "0.1"]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_money_in_words(value: float | None, unit: str, expected: str) -> None:
 
 
 def test_infinity_is_named_not_printed_as_a_number() -> None:
-    assert show.numbers([math.inf, 1.5]) == ["unbounded", "1.5"]
+    assert show.numbers([math.inf, 1.5, -math.inf]) == ["unbounded", "1.50", "-unbounded"]
 
 
 def test_control_characters_do_not_reach_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,5 +122,5 @@ def test_colour_only_where_wanted(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "\x1b[" in capsys.readouterr().out
     monkeypatch.setenv("NO_COLOR", "1")
     show.heading("Title")
-    show.basis_line(["assumed"])
+    show.basis_lines(["assumed"])
     assert "\x1b" not in capsys.readouterr().out

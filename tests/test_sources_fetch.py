@@ -403,15 +403,15 @@ def test_choosing_by_edition_and_year(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose(demo, year=2003) == (new_b,)
     assert choose(demo, edition="2021") == (old,)
     assert choose(demo, edition="B") == (new_b,)
-    assert address(new_a, demo, year=1999, version=None) == "https://x/1999.zip"
+    assert address(new_a, demo, year=1999) == "https://x/1999.zip"
     with pytest.raises(UsageError, match="covers 2030"):
         choose(demo, year=2030)
     with pytest.raises(UsageError, match="no edition '1066'"):
         choose(demo, edition="1066")
     with pytest.raises(UsageError, match="needs version"):
-        address(old, demo, year=None, version=None)
+        address(old, demo)
     with pytest.raises(UsageError, match="has no versions"):
-        address(new_b, demo, year=None, version="V3")
+        address(new_b, demo, version="V3")
     with pytest.raises(UsageError, match="declares no download"):
         choose(declare(monkeypatch))
 

@@ -24,15 +24,15 @@ def last_day(period: str) -> date:
     return following - timedelta(days=1)
 
 
-def middle_day(period: str) -> date:
-    """The middle calendar day of a period: the day on which the meaning of a code is looked up.
+def first_day(period: str) -> date:
+    """The first calendar day of a period.
 
-    >>> middle_day("1991"), middle_day("2022-Q4")
-    (datetime.date(1991, 7, 2), datetime.date(2022, 11, 15))
+    >>> first_day("1991"), first_day("2022-Q4"), first_day("2020-02")
+    (datetime.date(1991, 1, 1), datetime.date(2022, 10, 1), datetime.date(2020, 2, 1))
     """
     last = last_day(period)
-    first = date(last.year, 1 if len(period) == 4 else last.month - 2 if "Q" in period else last.month, 1)
-    return first + (last - first) // 2
+    month = 1 if len(period) == 4 else last.month - 2 if "Q" in period else last.month
+    return date(last.year, month, 1)
 
 
 def year_of(period: str) -> int:

@@ -169,7 +169,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise InputError("is not a complete run", where=str(folder), mend="simulate it again")
     if manifest["layout"] != VERSION:
         raise InputError(
-            f"has layout {manifest['layout']}, this version reads {VERSION}", where=str(folder), mend="simulate it again"
+            f"has layout {manifest['layout']}, this version reads {VERSION}",
+            where=str(folder),
+            mend="simulate it again",
         )
     return manifest
 
@@ -206,7 +208,8 @@ def _whole(folder: Path) -> Iterator[Path]:
         _put(made, folder)
     except OSError as error:
         raise OutputError(
-            f"cannot write {folder}: {error.strerror or error}", mend="free room or choose another place; nothing was left there"
+            f"cannot write {folder}: {error.strerror or error}",
+            mend="free room or choose another place; nothing was left there",
         ) from error
     finally:
         # Also on KeyboardInterrupt; after a kill the hidden folder stays, and nothing takes it for a run.

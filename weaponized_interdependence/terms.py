@@ -8,7 +8,7 @@ class Term(StrEnum):
 
     meaning: str
 
-    def __new__(cls, value: str, meaning: str) -> "Term":  # noqa: D102
+    def __new__(cls, value: str, meaning: str = "") -> "Term":  # noqa: D102
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning

@@ -55,9 +55,7 @@ def panels_as_json(shown: Mapping[Panel, pl.DataFrame]) -> dict[str, Any]:
     """Panels with their meaning, and the limits of the models in them, ready for JSON."""
     used = sorted({model for frame in shown.values() for model in frame["model"].unique()})
     return {
-        "panels": {
-            panel.value: {"meaning": panel.meaning, "rows": frame.to_dicts()} for panel, frame in shown.items()
-        },
+        "panels": {panel.value: {"meaning": panel.meaning, "rows": frame.to_dicts()} for panel, frame in shown.items()},
         "limits": list(limits(used)),
     }
 
@@ -87,7 +85,9 @@ def _extremes(rows: pl.DataFrame, most: int, *, losers: bool) -> pl.DataFrame:
         sign * pl.col(Metric.LOSS_GDP.value), sign * pl.col(Metric.LOSS.value), "party",
         descending=[True, True, False], nulls_last=True,
     )  # fmt: skip
-    chosen = ranked.group_by(keys, maintain_order=True).head(most).with_row_index("place").select("place", *keys, "party")
+    chosen = (
+        ranked.group_by(keys, maintain_order=True).head(most).with_row_index("place").select("place", *keys, "party")
+    )
     return rows.join(chosen, on=[*keys, "party"], how="inner").sort("place", "metric").drop("place")
 
 
@@ -96,10 +96,10 @@ def _shown(frames: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 _ALWAYS = (
-    "No probability of success is given. Published success rates run from under one twentieth to over a half of cases, by "
-    "definition and selection, and threats that worked were never imposed and are not in the data.",
-    "Resolve, credibility and intention of either side, rallying round the flag, elite politics and bargaining are not in "
-    "these numbers.",
+    "No probability of success is given. Published success rates run from under one twentieth to over a half of cases, "
+    "by definition and selection, and threats that worked were never imposed and are not in the data.",
+    "Resolve, credibility and intention of either side, rallying round the flag, elite politics and bargaining are not "
+    "in these numbers.",
     "How a loss is shared inside an economy, who bears it, and deaths or illness are not computed.",
     "Measures are taken as written: evasion, transshipment and retaliation are not modelled here.",
     "Losses of a year are set beside one another; lasting damage and recovery are not followed over time.",
@@ -108,7 +108,7 @@ _ALWAYS = (
 _BY_MODEL = {
     "exposure": ("exposure: what is stopped, not what is lost; nobody looks for another partner.",),
     "substitution": (
-        "substitution: one round of adjustment at fixed supply; wages, exchange rates, capital and incomes do not move.",
+        "substitution: one round of adjustment at fixed supply; wages, exchange rates, capital, incomes do not move.",
         "substitution: products inside one item are taken as alike within each source; a unique machine inside a "
         "replaceable item is not seen.",
     ),

@@ -5,8 +5,14 @@ from typing import Annotated
 import typer
 
 from weaponized_interdependence.cli.arguments import option
+from weaponized_interdependence.cli.demo import demo
+from weaponized_interdependence.cli.explain import explain
 from weaponized_interdependence.cli.failing import CommandGroup
 from weaponized_interdependence.cli.load import load
+from weaponized_interdependence.cli.lookup import codes, groups
+from weaponized_interdependence.cli.rank import rank
+from weaponized_interdependence.cli.scenario import scenario
+from weaponized_interdependence.cli.simulate import runs, simulate
 from weaponized_interdependence.cli.sources import sources
 
 app = typer.Typer(
@@ -37,11 +43,19 @@ def root(
 ) -> None:
     """Who can deny, who can see, and what coercion costs both sides.
 
-    Data goes to stdout, everything said beside it to stderr. Exit codes: 0 good, 1 bad input or a failed check,
-    2 usage. Every option can be set in the environment, as
-    WI_COMMAND_OPTION: WI_RANK_TOP=20 is `wi rank --top 20`.
+    Begin with `wi demo`. Data goes to stdout, everything said beside it to stderr. Exit codes: 0 good, 1 bad input or
+    a failed check, 2 usage. Every option can be set in the environment, as WI_COMMAND_OPTION: WI_RANK_TOP=20 is
+    `wi rank --top 20`.
     """
 
 
-app.command()(load)
+app.command(short_help="Rank and simulate on the embedded default.")(demo)
+app.command(short_help="Read a publisher's files into one checked table.")(load)
 app.add_typer(sources, name="sources")
+app.command(short_help="Rank who can see and who can deny.")(rank)
+app.command(short_help="Explain an indicator, a model, a table, a word.")(explain)
+app.command(short_help="Simulate a scenario: both sides and everyone else.")(simulate)
+app.add_typer(scenario, name="scenario")
+app.add_typer(runs, name="runs")
+app.command(short_help="List groups, or the members of one on a day.")(groups)
+app.command(short_help="Say which economy each code or name means.")(codes)

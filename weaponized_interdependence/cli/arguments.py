@@ -1,8 +1,9 @@
-"""What several commands share about their arguments: flows by path, by name or from stdin; outputs tried before work begins."""
+"""What commands share: flows by path, by name or from stdin; key=value options; outputs tried before work begins."""
 
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,24 +21,68 @@ AsJson = Annotated[bool, option("--json", help="one JSON document instead of the
 SAMPLES = {"crude_oil": "crude_oil", "claims": "claims", "world": "flows"}
 
 
-def read_flows(name: str) -> tuple["pl.DataFrame", dict[str, str]]:
-    """FLOWS from a file, from stdin (`-`, CSV) or from the embedded default (`sample:crude_oil`), and what they are.
+@dataclass(frozen=True)
+class Opened:
+    """Flows, with the stamps of the files they came from or, where there is no file, a name."""
 
-    The second part goes into the metadata of what is made from them: name, hash, and the publisher where known.
+    frame: "pl.LazyFrame"
+    stamps: tuple[Any, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+def open_flows(name: str) -> Opened:
+    """FLOWS from a file, stdin (`-`, CSV), the embedded default (`sample:crude_oil`) or an input-output table.
+
+    A Parquet that this tool wrote as FLOWS was checked then and is scanned, not read: it may be larger than memory.
     """
+    from weaponized_interdependence.errors import InputError
+    from weaponized_interdependence.exports import read_frame
     from weaponized_interdependence.schemas import FLOWS
+    from weaponized_interdependence.sources.reading import stamp
 
-    if name == "sample" or name.startswith("sample:"):
-        return _sample_flows(name)
+    if is_sample(name):
+        return Opened(sample_flows(name).lazy(), names=(f"{name} (embedded default)",))
     if name == "-":
         return _flows_of_stdin()
-    from weaponized_interdependence import exports
+    kind = _table_kind(Path(name))
+    if kind == "IO_TABLE":
+        from weaponized_interdependence.cli.show import note
+        from weaponized_interdependence.io_table import negative_flows, read_table, to_flows
 
-    frame = exports.read_frame(name, FLOWS)
-    return frame, {"flows": name, "flows_sha256": sha256(name)}
+        table = read_table(name)
+        if lost := negative_flows(table).height:
+            note(f"{name}: {lost} deliveries below zero (stocks drawn down) are no flows and are left out")
+        return Opened(to_flows(table).lazy(), (stamp(name),))
+    if kind == "FLOWS":
+        import polars as pl
+
+        return Opened(pl.scan_parquet(name), (stamp(name),))
+    if kind:
+        raise InputError(
+            f"is a {kind} table, not FLOWS", where=name, mend="give what `wi load` made of trade or claims"
+        )
+    return Opened(read_frame(name, FLOWS).lazy(), (stamp(name),))
 
 
-def _sample_flows(name: str) -> tuple["pl.DataFrame", dict[str, str]]:
+def open_table(name: str) -> tuple[Any, tuple[Any, ...], tuple[str, ...]]:
+    """An input-output table from a Parquet of `wi load`, or `sample`; its stamp, or its name where it has no file."""
+    from weaponized_interdependence.io_table import read_table
+    from weaponized_interdependence.sources.reading import stamp
+
+    if is_sample(name):
+        from weaponized_interdependence.sample import load_sample
+
+        return load_sample().table, (), ("sample table (embedded default)",)
+    return read_table(name), (stamp(name),), ()
+
+
+def is_sample(name: str) -> bool:
+    """Whether a name means the embedded default."""
+    return name == "sample" or name.startswith("sample:")
+
+
+def sample_flows(name: str) -> "pl.DataFrame":
+    """A part of the embedded default by name: sample:crude_oil, sample:claims, sample:world; `sample` is the world."""
     from weaponized_interdependence.errors import UsageError
     from weaponized_interdependence.sample import load_sample
 
@@ -47,16 +92,35 @@ def _sample_flows(name: str) -> tuple["pl.DataFrame", dict[str, str]]:
             f"the embedded default has no part {part!r}",
             mend=f"choose one of {', '.join(f'sample:{s}' for s in SAMPLES)}",
         )
-    return getattr(load_sample(), SAMPLES[part]), {"flows": f"sample:{part} (embedded default)"}
+    found: pl.DataFrame = getattr(load_sample(), SAMPLES[part])
+    return found
 
 
-def _flows_of_stdin() -> tuple["pl.DataFrame", dict[str, str]]:
+def _table_kind(path: Path) -> str:
+    """What a Parquet says it is; empty where it says nothing or is another kind of file."""
+    from weaponized_interdependence.errors import InputError
+    from weaponized_interdependence.exports import read_metadata
+
+    if path.suffix.lower() != ".parquet":
+        return ""
+    try:
+        return read_metadata(path).get("table", "")
+    except FileNotFoundError as error:
+        raise InputError("no such file", where=str(path), mend="check the path") from error
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "cannot be read as Parquet", where=str(path), mend="is it whole, and is it a Parquet file?"
+        ) from error
+
+
+def _flows_of_stdin() -> Opened:
     import hashlib
 
     import polars as pl
 
     from weaponized_interdependence.errors import Fault, InputError
     from weaponized_interdependence.schemas import FLOWS
+    from weaponized_interdependence.sources.reading import FileStamp
 
     raw = sys.stdin.buffer.read()
     try:
@@ -66,18 +130,19 @@ def _flows_of_stdin() -> tuple["pl.DataFrame", dict[str, str]]:
         raise InputError(
             "not CSV", where="stdin", faults=[Fault(said[0])], mend=f"send a header and {', '.join(FLOWS.schema)}"
         ) from error
-    return FLOWS.conform(frame, where="stdin"), {"flows": "stdin", "flows_sha256": hashlib.sha256(raw).hexdigest()}
+    seal = FileStamp("stdin", hashlib.sha256(raw).hexdigest(), len(raw))
+    return Opened(FLOWS.conform(frame, where="stdin").lazy(), (seal,))
 
 
 def sha256(path: str | Path) -> str:
-    """The hash of a file, as it stands in metadata."""
+    """The hash of a file."""
     from weaponized_interdependence.sources.reading import stamp
 
     return stamp(path).sha256
 
 
 def try_output(path: str | Path, formats: Sequence[str] = (), *, stdout: bool = False) -> None:
-    """Raise now what writing `path` would raise after the work: unknown extension, no such folder, no right to write."""
+    """Raise now what writing `path` would raise after the work: unknown extension, no folder, no right to write."""
     from weaponized_interdependence.errors import OutputError, UsageError
     from weaponized_interdependence.exports import FORMATS
 
@@ -98,12 +163,15 @@ def try_folder(folder: Path) -> None:
     from weaponized_interdependence.errors import OutputError
 
     if not folder.exists():
-        raise OutputError(f"cannot write there: no folder {folder}", mend=f"make it (mkdir -p {folder}) or choose another")
+        raise OutputError(
+            f"cannot write there: no folder {folder}", mend=f"make it (mkdir -p {folder}) or choose another"
+        )
     if not folder.is_dir():
         raise OutputError(f"cannot write there: {folder} is not a folder", mend="choose another place")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(
-            f"cannot write there: no right to write in {folder}", mend="ask for the right to it, or choose another place"
+            f"cannot write there: no right to write in {folder}",
+            mend="ask for the right to it, or choose another place",
         )
 
 
@@ -167,79 +235,3 @@ def _as_type(text: str, annotation: str) -> Any:
     if "int" in hint:
         return int(text)
     return float(text) if "float" in hint else text
-
-
-def no_completions_on_error(names: Iterable[str], incomplete: str) -> list[str]:
-    """The names that begin so. A shell that is completing must never see an error of ours."""
-    try:
-        return sorted(n for n in names if n.startswith(incomplete))
-    except Exception:
-        return []
-
-
-def complete_reader(incomplete: str) -> list[str]:
-    """Names for READER."""
-    from weaponized_interdependence.sources.registry import READERS
-
-    return no_completions_on_error(READERS, incomplete)
-
-
-def complete_source(incomplete: str) -> list[str]:
-    """Names for a source."""
-    from weaponized_interdependence.sources.declaration import declared
-
-    return no_completions_on_error(declared(), incomplete)
-
-
-def complete_indicator(incomplete: str) -> list[str]:
-    """Names for --indicator."""
-    from weaponized_interdependence.indicators.registry import INDICATORS
-
-    return no_completions_on_error(INDICATORS, incomplete)
-
-
-def complete_scenario(incomplete: str) -> list[str]:
-    """Names of the worked scenarios."""
-    from weaponized_interdependence.settings import data_dir
-
-    return no_completions_on_error((p.stem for p in (data_dir() / "scenarios").glob("*.toml")), incomplete)
-
-
-def complete_sample(incomplete: str) -> list[str]:
-    """Names for FLOWS."""
-    return no_completions_on_error((f"sample:{s}" for s in SAMPLES), incomplete)
-
-
-def complete_kind(incomplete: str) -> list[str]:
-    """Kinds of measure."""
-    from weaponized_interdependence.terms import MeasureKind
-
-    return no_completions_on_error((str(k) for k in MeasureKind), incomplete)
-
-
-def complete_scheme(incomplete: str) -> list[str]:
-    """Code schemes."""
-    from weaponized_interdependence.harmonize.economies import SCHEMES
-
-    return no_completions_on_error(SCHEMES, incomplete)
-
-
-def complete_group(incomplete: str) -> list[str]:
-    """Names of groups."""
-    from weaponized_interdependence.harmonize.groups import groups
-
-    return no_completions_on_error(groups()["group"].unique(), incomplete)
-
-
-def complete_explainable(incomplete: str) -> list[str]:
-    """Names for `wi explain`."""
-    from weaponized_interdependence.cli.explain import explainable
-
-    return no_completions_on_error(explainable(), incomplete)
-
-
-def complete_model(incomplete: str) -> list[str]:
-    """Names of models."""
-    from weaponized_interdependence.simulation.simulate import MODELS
-
-    return no_completions_on_error(MODELS, incomplete)

@@ -4,13 +4,16 @@ from typing import Annotated, Any
 
 import typer
 
-from weaponized_interdependence.cli.arguments import AsJson, complete_explainable
+from weaponized_interdependence.cli.arguments import AsJson
+from weaponized_interdependence.cli.completing import complete_explainable
 
 
 def explain(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="indicator, model, table or word; left out: all", autocompletion=complete_explainable),
+        typer.Argument(
+            metavar="NAME", help="indicator, model, table or word; left out: all", autocompletion=complete_explainable
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -104,7 +107,8 @@ def _tables() -> list[dict[str, Any]]:
             "name": t.name,
             "meaning": f"one row is {t.meaning}",
             "columns": [
-                {"name": c.name, "type": str(c.dtype), "unit": c.unit, "key": c.key, "meaning": c.meaning} for c in t.columns
+                {"name": c.name, "type": str(c.dtype), "unit": c.unit, "key": c.key, "meaning": c.meaning}
+                for c in t.columns
             ],
         }
         for t in TABLES.values()
@@ -114,7 +118,9 @@ def _tables() -> list[dict[str, Any]]:
 def _words() -> list[dict[str, Any]]:
     from weaponized_interdependence import terms
 
-    vocabularies = [v for v in vars(terms).values() if isinstance(v, type) and issubclass(v, terms.Term) and v is not terms.Term]
+    vocabularies = [
+        v for v in vars(terms).values() if isinstance(v, type) and issubclass(v, terms.Term) and v is not terms.Term
+    ]
     made: list[dict[str, Any]] = []
     for v in vocabularies:
         said = (v.__doc__ or "").strip()
@@ -146,7 +152,10 @@ def overview(as_json: bool) -> None:
         rows = [e for e in everything if e["what"] == what]
         show.heading(title)
         show.table(
-            [show.Column("name", [e["name"] for e in rows], keep=True), show.Column("meaning", [e["meaning"] for e in rows])],
+            [
+                show.Column("name", [e["name"] for e in rows], keep=True),
+                show.Column("meaning", [e["meaning"] for e in rows]),
+            ],
             headers=False,
         )
     show.note("more on one: wi explain NAME (the words of the vocabularies too, such as `wi explain chokepoint`)")
@@ -187,6 +196,9 @@ def page(entry: dict[str, Any]) -> None:
         )
     if words := entry.get("words"):
         show.table(
-            [show.Column("word", [w["word"] for w in words], keep=True), show.Column("meaning", [w["meaning"] for w in words])],
+            [
+                show.Column("word", [w["word"] for w in words], keep=True),
+                show.Column("meaning", [w["meaning"] for w in words]),
+            ],
             headers=False,
         )

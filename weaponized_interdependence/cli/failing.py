@@ -1,10 +1,10 @@
 """How a command fails: one readable message on stderr, the exit code of its class, and a traceback only on request.
 
-    0    good
-    1    bad input, a failed check, an output that cannot be written, a fault of the tool itself
-    2    usage: an unknown command, option, name, or a combination that makes no sense
-    130  interrupted
-    141  whoever read the output went away (quiet)
+0    good
+1    bad input, a failed check, an output that cannot be written, a fault of the tool itself
+2    usage: an unknown command, option, name, or a combination that makes no sense
+130  interrupted
+141  whoever read the output went away (quiet)
 """
 
 import errno
@@ -17,7 +17,9 @@ import typer
 from typer.core import TyperGroup
 
 # Every error that typer itself raises and shows. Taken from the public name, because its base moved between versions.
-_SHOWN_BY_TYPER = tuple(c for c in typer.BadParameter.__mro__ if c not in (Exception, BaseException, object))
+_SHOWN_BY_TYPER: tuple[type[BaseException], ...] = tuple(
+    c for c in typer.BadParameter.__mro__ if issubclass(c, Exception) and c is not Exception
+)
 
 
 class CommandGroup(TyperGroup):

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weaponized_interdependence.cli.arguments import AsJson, complete_reader, option
+from weaponized_interdependence.cli.arguments import AsJson, option
+from weaponized_interdependence.cli.completing import complete_reader
 
 if TYPE_CHECKING:
     from weaponized_interdependence.sources.registry import Reader, Reading
@@ -15,14 +16,18 @@ def load(
     reader: Annotated[
         str,
         typer.Argument(
-            metavar="READER", help="baci, comtrade, icio ...; `wi sources list` names all", autocompletion=complete_reader
+            metavar="READER",
+            help="baci, comtrade, icio ...; `wi sources list` names all",
+            autocompletion=complete_reader,
         ),
     ],
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="files or patterns, plain, .gz or .zip")],
     out: Annotated[Path, option("-o", "--out", help="where to write: .parquet (or .csv .json .arrow .xlsx)")],
     period: Annotated[str | None, option(help="only this period or these (2019 or 2015,2019)")] = None,
     aggregate: Annotated[str | None, option(help="sum products: hs4, hs2 or total")] = None,
-    edition: Annotated[str | None, option(help="HS edition of the file, such as HS17, where its name does not say")] = None,
+    edition: Annotated[
+        str | None, option(help="HS edition of the file, such as HS17, where its name does not say")
+    ] = None,
     options: Annotated[
         list[str] | None,
         option("--option", help="key=value, the reader's own; `wi sources show READER` lists them; repeat"),
@@ -67,7 +72,9 @@ def _own_name(name: str, chosen: "Reader") -> str:
     return name
 
 
-def read_and_write(chosen: "Reader", paths: list[str], out: Path, *, strict: bool, options: dict[str, Any]) -> "Reading":
+def read_and_write(
+    chosen: "Reader", paths: list[str], out: Path, *, strict: bool, options: dict[str, Any]
+) -> "Reading":
     """Read, and write what came: flows (streamed where the reader can), an input-output table, or macro figures."""
     from weaponized_interdependence import exports
     from weaponized_interdependence.errors import UsageError
@@ -179,7 +186,9 @@ def screen(reading: "Reading", out: Path, rejected: Path | None) -> None:
     total = sum(reading.rejected_counts.values())
     if total:
         reasons = reading.rejected_counts
-        show.table([show.Column("rows", [f"{n:,}" for n in reasons.values()], True), show.Column("reason", list(reasons))])
+        show.table(
+            [show.Column("rows", [f"{n:,}" for n in reasons.values()], True), show.Column("reason", list(reasons))]
+        )
     else:
         show.say("  none")
     checks_table(reading)
@@ -190,7 +199,9 @@ def screen(reading: "Reading", out: Path, rejected: Path | None) -> None:
     show.pairs([(str(out), f"{show.size(out.stat().st_size)}, sha256 {sha256(out)[:16]}")])
     if rejected is not None:
         kept = reading.rejected.height
-        show.pairs([(str(rejected), f"{show.count(kept, 'row')}{'' if kept == total else f', the first of {total:,}'}")])
+        show.pairs(
+            [(str(rejected), f"{show.count(kept, 'row')}{'' if kept == total else f', the first of {total:,}'}")]
+        )
     elif total:
         show.note("to see the rejected rows: wi load ... --rejected rejected.parquet")
     if failed := reading.failed:
@@ -217,9 +228,8 @@ def summary_table(reading: "Reading", most: int = 30) -> None:
         show.Column("rows", [f"{n:,}" for n in s["rows"]], True),
         show.Column("total", [show.money(v, u) for v, u in zip(s["value"], s["unit"], strict=True)], True),
     ]
-    for name in ("origins", "destinations", "items"):
-        columns.append(show.Column(name, [f"{n:,}" for n in s[name]], True))
-    show.table(columns)
+    counts = [show.Column(name, [f"{n:,}" for n in s[name]], True) for name in ("origins", "destinations", "items")]
+    show.table([*columns, *counts])
 
 
 def checks_table(reading: "Reading") -> None:

@@ -6,14 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from weaponized_interdependence.cli.arguments import AsJson, complete_group, complete_scheme, option
+from weaponized_interdependence.cli.arguments import AsJson, option
+from weaponized_interdependence.cli.completing import complete_group, complete_scheme
 
 OnDate = Annotated[datetime | None, option("--date", formats=["%Y-%m-%d"], metavar="DATE", help="day, as 2022-12-05")]
 
 
 def groups(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="a group, such as EU; left out: all groups", autocompletion=complete_group)
+        str | None,
+        typer.Argument(metavar="NAME", help="a group, such as EU; left out: all groups", autocompletion=complete_group),
     ] = None,
     on: OnDate = None,
     file: Annotated[Path | None, option("--file", help="a file with groups of your own")] = None,
@@ -73,7 +75,9 @@ def _all_groups(day: date, file: Path | None, as_json: bool) -> None:
 
 
 def codes(
-    asked: Annotated[list[str] | None, typer.Argument(metavar="CODE...", help="codes or names; left out: all economies")] = None,
+    asked: Annotated[
+        list[str] | None, typer.Argument(metavar="CODE...", help="codes or names; left out: all economies")
+    ] = None,
     scheme: Annotated[
         str, option(help="iso3, iso2, m49, baci, cow, gw, oec, bic, bis, name or any", autocompletion=complete_scheme)
     ] = "any",

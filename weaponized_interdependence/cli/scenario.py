@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weaponized_interdependence.cli.arguments import AsJson, complete_kind, complete_scenario, option
+from weaponized_interdependence.cli.arguments import AsJson, option
+from weaponized_interdependence.cli.completing import complete_kind, complete_scenario
 
 if TYPE_CHECKING:
     from weaponized_interdependence.scenario import Scenario
@@ -17,7 +18,9 @@ scenario = typer.Typer(
 ScenarioName = Annotated[
     str,
     typer.Argument(
-        metavar="SCENARIO", help="a .toml file, the name of a worked scenario, or - for stdin", autocompletion=complete_scenario
+        metavar="SCENARIO",
+        help="a .toml file, the name of a worked scenario, or - for stdin",
+        autocompletion=complete_scenario,
     ),
 ]
 
@@ -25,7 +28,9 @@ ScenarioName = Annotated[
 @scenario.command()
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="small letters, digits, underscores")],
-    coalition: Annotated[list[str] | None, option("--coalition", "-c", help="sender: ISO3, name or group; repeat")] = None,
+    coalition: Annotated[
+        list[str] | None, option("--coalition", "-c", help="sender: ISO3, name or group; repeat")
+    ] = None,
     target: Annotated[list[str] | None, option("--target", "-t", help="target: ISO3, name or group; repeat")] = None,
     kind: Annotated[
         str, option(help="kind of the first measure; `wi scenario kinds` lists them", autocompletion=complete_kind)
@@ -61,7 +66,9 @@ def new(
 
 @scenario.command()
 def check(
-    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="files or names", autocompletion=complete_scenario)],
+    scenarios: Annotated[
+        list[str], typer.Argument(metavar="SCENARIO...", help="files or names", autocompletion=complete_scenario)
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Say everything that is wrong with scenario files, each fault with its line. Exit code 1 if anything is."""
@@ -169,7 +176,7 @@ def kinds(as_json: AsJson = False) -> None:
     from weaponized_interdependence.scenario import KINDS
 
     common = ("id", "kind", "title", "layers", "overlaps", "note", "source")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"kind": str(k), "meaning": k.meaning, "required": list(r.required), "optional": list(r.optional)}
         for k, r in KINDS.items()
     ]
@@ -220,8 +227,8 @@ def screen(loaded: "Scenario") -> None:
     )
     show.heading("Exemptions")
     exempt = ["goods on the humanitarian list"] if loaded.humanitarian_exemption else []
-    for e in loaded.exemptions:
-        exempt.append("; ".join(f"{k} {_said(v)}" for k, v in e.model_dump(mode="json", exclude_unset=True).items()))
+    named = [e.model_dump(mode="json", exclude_unset=True) for e in loaded.exemptions]
+    exempt += ["; ".join(f"{key} {_said(value)}" for key, value in e.items()) for e in named]
     show.bullets(exempt or ["none: the humanitarian exemption is switched off"])
     show.heading("Assumptions (chosen, not known)")
     show.pairs((k.replace("_", " "), _said(v)) for k, v in loaded.assumptions.model_dump(mode="json").items())

@@ -1,4 +1,4 @@
-"""What a screen looks like: tables whose numbers are never cut, units and basis beside them, data on stdout, talk on stderr."""
+"""What a screen looks like: numbers are never cut, units and basis stand beside them; data on stdout, talk on stderr."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weaponized_interdependence.terms import Basis, weakest
+from weaponized_interdependence.terms import Basis
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -171,7 +171,12 @@ def _rows(columns: Sequence[Column], widths: Sequence[int]) -> list[list[str]]:
 def _filled(text: str, width: int, first: str = "", then: str | None = None) -> str:
     then = first if then is None else then
     return textwrap.fill(
-        text, max(width, 20), initial_indent=first, subsequent_indent=then, break_long_words=False, break_on_hyphens=False
+        text,
+        max(width, 20),
+        initial_indent=first,
+        subsequent_indent=then,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
@@ -185,10 +190,10 @@ def _print(console: "Console", lines: Iterable[str], style: str = "") -> None:
 def scale(values: Iterable[float | None], unit: str) -> tuple[float, str]:
     """The divisor and the unit that a column of these numbers is shown in.
 
-    >>> scale([2.5e9, 1e6], "USD"), scale([0.25], "share"), scale([3.0], "ratio")
+    >>> scale([2.5e9, 1e6], "USD"), scale([0.25], "share, 0 to 1"), scale([3.0], "ratio")
     ((1000000000.0, 'USD bn'), (0.01, 'per cent'), (1.0, 'ratio'))
     """
-    if unit in ("share", "per cent of GDP", "0 to 1"):
+    if unit.startswith("share"):
         return 0.01, "per cent"
     if unit in ("USD", "EUR"):
         largest = max((abs(v) for v in values if v is not None and math.isfinite(v)), default=0.0)
@@ -201,18 +206,21 @@ def scale(values: Iterable[float | None], unit: str) -> tuple[float, str]:
 def numbers(values: Sequence[float | None], divisor: float = 1.0) -> list[str]:
     """The numbers of one column with one number of decimals, so that they can be compared by eye.
 
-    There are as many decimals (at most three) as the smallest needs for two digits; what would still read 0 is shown
-    as <0.001, what is not defined as n/d.
+    Enough decimals for three digits of the middle number, one or two of them (three where all are small): more would
+    feign a precision that no figure here has. What would then read 0 is shown as <0.01, what is not defined as n/d.
 
-    >>> numbers([1234.5, 0.25, None, 0.00001, -3.0])
-    ['1,234.500', '0.250', 'n/d', '<0.001', '-3.000']
+    >>> numbers([1234.56, 0.25, None, 0.00001, -30.0])
+    ['1,234.6', '0.2', 'n/d', '<0.1', '-30.0']
+    >>> numbers([3.0, 4.0]), numbers([0.0123, 0.0345])
+    (['3', '4'], ['0.012', '0.034'])
     """
     scaled = [None if v is None or math.isnan(v) else v / divisor for v in values]
-    sizes = [abs(v) for v in scaled if v]
-    if not sizes or all(float(v).is_integer() for v in sizes) and max(sizes) < 1e15 and divisor == 1.0:
+    sizes = sorted(abs(v) for v in scaled if v and math.isfinite(v))
+    if not sizes or (divisor == 1.0 and sizes[-1] < 1e15 and all(v.is_integer() for v in sizes)):
         decimals = 0
     else:
-        decimals = min(_MOST_DECIMALS, max(1, 1 - math.floor(math.log10(min(sizes)))))
+        middle = sizes[len(sizes) // 2]
+        decimals = min(max(1, 2 - math.floor(math.log10(middle))), 2 if sizes[-1] >= 0.1 else 3)
     return [NOT_DEFINED if v is None else _one(v, decimals) for v in scaled]
 
 
@@ -271,14 +279,11 @@ def size(n: int) -> str:
     return f"{n} bytes"
 
 
-def basis_line(bases: Iterable[str]) -> None:
-    """Say how the numbers above came to be known; in yellow where they were not simply observed."""
-    found = sorted(set(bases), key=list(Basis).index)
-    if not found:
-        return
-    worst = weakest(*found)
-    text = "; ".join(f"{b}: {Basis(b).meaning}" for b in found)
-    say(f"basis {text}", style="" if worst is Basis.OBSERVED else "yellow")
+def basis_lines(bases: Iterable[str]) -> None:
+    """Say how the numbers above came to be known, one line a basis; in yellow where they were not simply observed."""
+    there = set(bases)
+    for basis in (b for b in Basis if b in there):
+        say(f"basis {basis}: {basis.meaning}", style="" if basis is Basis.OBSERVED else "yellow")
 
 
 def json_document(document: Mapping[str, Any]) -> None:
@@ -322,7 +327,9 @@ def working(what: str) -> Iterator[None]:
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True) as bar:
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True
+    ) as bar:
         bar.add_task(what, total=None)
         yield
 

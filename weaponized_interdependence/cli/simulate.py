@@ -1,4 +1,4 @@
-"""`wi simulate` and `wi runs`: one scenario's pressure, collateral and cost to third parties, and the runs kept of it."""
+"""`wi simulate` and `wi runs`: pressure, collateral and cost to third parties of a scenario, and the runs kept of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weaponized_interdependence.cli.arguments import (
-    AsJson,
-    complete_model,
-    complete_sample,
-    complete_scenario,
-    option,
-)
+from weaponized_interdependence.cli.arguments import AsJson, option
+from weaponized_interdependence.cli.completing import complete_flows, complete_model, complete_scenario
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,15 +25,25 @@ PhaseName = Annotated[str | None, option("--phase", help="phase to show; default
 def simulate(
     scenario: Annotated[
         str,
-        typer.Argument(metavar="SCENARIO", help="a .toml file, a worked scenario, or -", autocompletion=complete_scenario),
+        typer.Argument(
+            metavar="SCENARIO", help="a .toml file, a worked scenario, or -", autocompletion=complete_scenario
+        ),
     ],
     flows: Annotated[
         list[str] | None,
-        option("--flows", help="FLOWS file, sample:PART, or - (CSV); repeat for several layers", autocompletion=complete_sample),
+        option(
+            "--flows",
+            help="FLOWS file, sample:PART, or - (CSV); repeat for several layers",
+            autocompletion=complete_flows,
+        ),
     ] = None,
     table: Annotated[str | None, option(help="input-output table, a Parquet of `wi load`; or sample")] = None,
-    macro: Annotated[Path | None, option(help="MACRO file with gdp; default: the published figures that come along")] = None,
-    elasticities: Annotated[str | None, option(help="set of elasticities: a name or a file; default the scenario's")] = None,
+    macro: Annotated[
+        Path | None, option(help="MACRO file with gdp; default: the published figures that come along")
+    ] = None,
+    elasticities: Annotated[
+        str | None, option(help="set of elasticities: a name or a file; default the scenario's")
+    ] = None,
     model: Annotated[
         list[str] | None,
         option("--model", help="model to run; repeat; default all whose input is there", autocompletion=complete_model),
@@ -47,7 +52,9 @@ def simulate(
         list[str] | None,
         option("--set", help="change the scenario: assumptions.over_compliance=0.1, measure.ID.share=0.5; repeat"),
     ] = None,
-    period: Annotated[str | None, option(help="period of the flows; default: the last before the scenario's date")] = None,
+    period: Annotated[
+        str | None, option(help="period of the flows; default: the last before the scenario's date")
+    ] = None,
     out: Annotated[Path | None, option("-o", "--out", help="run folder to write")] = None,
     overwrite: Annotated[bool, option("--overwrite", help="replace the run that is there")] = False,
     phase: PhaseName = None,
@@ -61,7 +68,6 @@ def simulate(
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.cli.arguments import pairs_of
     from weaponized_interdependence.cli.panels import screen
-    from weaponized_interdependence.runs import write_run
     from weaponized_interdependence.scenario import load_scenario, scenario_overrides
 
     loaded = load_scenario(scenario)
@@ -71,10 +77,8 @@ def simulate(
         the_phase(loaded, phase)
     try_run_folder(out, overwrite)
     with show.working(f"simulating {loaded.name}"):
-        result = run(
-            loaded, flows, table, macro=macro, elasticities=elasticities, models=model or None, period=period
-        )
-        written = write_run(result, out, overwrite=overwrite) if out is not None else None
+        result = run(loaded, flows, table, macro=macro, elasticities=elasticities, models=model or None, period=period)
+        written = keep(result, out, overwrite) if out is not None else None
     if as_json:
         show.json_document(document(result, written))
         return
@@ -86,28 +90,19 @@ def simulate(
         show.pairs((str(out / f.name), show.size(f.stat().st_size)) for f in sorted(written.iterdir()) if out)
 
 
-def run(
-    loaded: "Scenario", flows: Sequence[str] | None, table: str | None, **rest: Any
-) -> "Result":
+def run(loaded: "Scenario", flows: Sequence[str] | None, table: str | None, **rest: Any) -> "Result":
     """Give the simulation what the command line names: files by path (it stamps them), the rest as frames."""
-    from weaponized_interdependence.cli.arguments import read_flows
+    from weaponized_interdependence.cli.arguments import is_sample, open_flows, open_table
     from weaponized_interdependence.simulation.simulate import simulate as simulate_scenario
 
     if not flows and table is None:
         return on_sample(loaded, **rest)
-    frames: list[Any] = []
-    for name in flows or ():
-        named = name == "-" or name == "sample" or name.startswith("sample:")
-        frames.append(read_flows(name)[0] if named else name)
-    chosen: Any = table
-    if table == "sample":
-        from weaponized_interdependence.sample import load_sample
-
-        chosen = load_sample().table
+    frames: list[Any] = [open_flows(n).frame.collect() if n == "-" or is_sample(n) else n for n in flows or ()]
+    chosen: Any = open_table(table)[0] if table is not None and is_sample(table) else table
     return simulate_scenario(loaded, flows=frames or None, table=chosen, **rest)
 
 
-def on_sample(loaded: "Scenario", **rest: Any) -> "Result":
+def on_sample(loaded: "Scenario", *, warn: bool = True, **rest: Any) -> "Result":
     """The scenario on the part of the embedded default that fits it, and a warning that says which."""
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.sample import load_sample
@@ -115,16 +110,16 @@ def on_sample(loaded: "Scenario", **rest: Any) -> "Result":
 
     sample = load_sample()
     if only_crude_oil(loaded, sample.crude_oil):
-        show.warn(
-            "no --flows given: using the embedded crude-oil trade of 2021 and claims of end-2022 (observed). Other goods "
-            "are not in it; load your own data for more: wi load"
+        given: dict[str, Any] = {"flows": [sample.crude_oil, sample.claims]}
+        said = "crude-oil trade of 2021 and claims of end-2022 (observed); other goods are not in it"
+    else:
+        given = {"flows": [sample.flows, sample.claims], "table": sample.table}
+        said = (
+            "world of 2015, whose trade and input-output cells are ESTIMATED, not observed: for trying, not for citing"
         )
-        return simulate_scenario(loaded, flows=[sample.crude_oil, sample.claims], **rest)
-    show.warn(
-        "no --flows given: using the embedded world of 2015, whose trade and input-output cells are ESTIMATED, not "
-        "observed. For trying, not for citing; load your own data: wi load"
-    )
-    return simulate_scenario(loaded, flows=[sample.flows, sample.claims], table=sample.table, **rest)
+    if warn:
+        show.warn(f"no --flows given: using the embedded {said}. Your own data: wi load")
+    return simulate_scenario(loaded, **given, **rest)
 
 
 def only_crude_oil(loaded: "Scenario", crude_oil: "pl.DataFrame") -> bool:
@@ -156,7 +151,15 @@ def try_run_folder(out: Path | None, overwrite: bool) -> None:
         return
     if out.exists() and not overwrite:
         raise UsageError(f"{out} is there already", mend="choose another folder, or say --overwrite")
-    try_folder(out.absolute().parent)
+    try_folder(next(p for p in out.absolute().parents if p.exists()))
+
+
+def keep(result: "Result", out: Path, overwrite: bool) -> Path:
+    """Write the run; the folders above it are made."""
+    from weaponized_interdependence.runs import write_run
+
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    return write_run(result, out, overwrite=overwrite)
 
 
 def about(result: "Result") -> dict[str, Any]:

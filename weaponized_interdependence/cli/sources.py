@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from weaponized_interdependence.cli.arguments import AsJson, complete_source, option
+from weaponized_interdependence.cli.arguments import AsJson, option
+from weaponized_interdependence.cli.completing import complete_source
 
 sources = typer.Typer(
     help="Publishers' data: licence, citation, columns, download.", no_args_is_help=True, rich_markup_mode=None

@@ -90,7 +90,9 @@ def _faults(prior: Array, rows: Array, columns: Array) -> list[Fault]:
         return faults
     if abs(rows.sum() - columns.sum()) > 1e-9 * max(rows.sum(), columns.sum()):
         faults.append(
-            Fault(f"rows add up to {rows.sum():.12g}, columns to {columns.sum():.12g}", mend="balance the margins first")
+            Fault(
+                f"rows add up to {rows.sum():.12g}, columns to {columns.sum():.12g}", mend="balance the margins first"
+            )
         )
     for name, targets, support in (("row", rows, prior.sum(axis=1)), ("column", columns, prior.sum(axis=0))):
         empty = np.flatnonzero((targets > 0) & (support == 0))
@@ -100,21 +102,17 @@ def _faults(prior: Array, rows: Array, columns: Array) -> list[Fault]:
 
 def _diagnosis(prior: Array, rows: Array, columns: Array) -> str:
     """Whether any matrix with these zeros has these margins: a transport problem, solved only when fitting fails."""
-    from scipy import sparse
     from scipy.optimize import linprog
 
     i, j = np.nonzero(prior)
-    cells = np.arange(i.size)
     ones = np.ones(i.size)
-    sums = sparse.vstack(
-        [
-            sparse.csr_array((ones, (i, cells)), shape=(rows.size, i.size)),
-            sparse.csr_array((ones, (j, cells)), shape=(columns.size, i.size)),
-        ]
-    )
+    sums = np.zeros((rows.size + columns.size, i.size))
+    sums[i, np.arange(i.size)] = sums[rows.size + j, np.arange(i.size)] = 1.0
     limits = np.concatenate([rows, columns]) / rows.sum()
     placed = linprog(-ones, A_ub=sums, b_ub=limits, method="highs")
     missing = 1.0 + placed.fun
     if missing > 1e-9:
-        return f"no matrix with these zeros has these margins: {missing:.3g} of the total finds no cell; free some zeros"
+        return (
+            f"no matrix with these zeros has these margins: {missing:.3g} of the total finds no cell; free some zeros"
+        )
     return "the margins can be met only with further cells at zero; raise max_iterations or free some zeros"

@@ -38,7 +38,7 @@ def closeness(estimate: Array, truth: Array) -> Closeness:
     e, o = estimate[off], truth[off]
     both = (e > 0) & (o > 0)
     log_e, log_o = np.log(e[both]), np.log(o[both])
-    near = np.abs(log_e - log_o) <= np.log(2)
+    near = (e[both] <= 2 * o[both]) & (o[both] <= 2 * e[both])
     return Closeness(
         cells=int(e.size),
         positive=int(both.sum()),

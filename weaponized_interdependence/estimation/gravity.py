@@ -16,6 +16,7 @@ import polars as pl
 from weaponized_interdependence.errors import Fault, InputError, ModelError
 
 Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int_]
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius R1, IUGG
 COVARIATES = ("log_distance", "contiguity", "language", "agreement", "single_market", "embargo")
@@ -113,7 +114,7 @@ class GravityFit:
     coefficients: dict[str, float]
     errors: dict[str, float]
     exporter_effects: Array  # NaN for an economy without a known export
-    importer_effects: Array  # likewise; the first economy with a known import has 0
+    importer_effects: Array  # likewise; 0 for the first importer of each connected part of the known pairs
     pairs: int
     pseudo_r2: float  # squared correlation of observed and fitted
 
@@ -161,17 +162,20 @@ def fit_gravity(
     effects = np.zeros((y.size, sellers.size + buyers.size))
     effects[np.arange(y.size), seller] = 1.0
     effects[np.arange(y.size), sellers.size + buyer] = 1.0
-    # One importer effect is the yardstick of the others: without that the two sets could shift against each other.
-    design = np.delete(np.hstack([x, effects]), x.shape[1] + sellers.size, axis=1)
+    # In every connected part of the known pairs one importer effect is the yardstick of the others: without that the
+    # exporter and importer effects could shift against each other. (A panel is one part a year.)
+    yardsticks = _first_of_each_part(seller, buyer)
+    k, free = len(names), np.setdiff1d(np.arange(buyers.size), yardsticks)
+    design = np.hstack([x, effects[:, : sellers.size], effects[:, sellers.size + free]])
 
     beta, mean = _poisson(y, design, names, tolerance, max_iterations)
     bread = np.linalg.inv(design.T @ (mean[:, None] * design))
     meat = design.T @ (((y - mean) ** 2)[:, None] * design)
     spread = np.sqrt(np.diag(bread @ meat @ bread))
-    k = len(names)
     exporter, importer = np.full(n, np.nan), np.full(n, np.nan)
     exporter[sellers] = beta[k : k + sellers.size]
-    importer[buyers] = np.concatenate([[0.0], beta[k + sellers.size :]])
+    importer[buyers[yardsticks]] = 0.0
+    importer[buyers[free]] = beta[k + sellers.size :]
     return GravityFit(
         dict(zip(names, map(float, beta[:k]), strict=True)),
         dict(zip(names, map(float, spread[:k]), strict=True)),
@@ -182,6 +186,17 @@ def fit_gravity(
     )
 
 
+def _first_of_each_part(seller: Index, buyer: Index) -> Index:
+    """The first buyer of every connected part of the graph of known seller-buyer pairs."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    sellers, size = int(seller.max()) + 1, int(seller.max() + buyer.max()) + 2
+    links = coo_array((np.ones(seller.size), (seller, sellers + buyer)), shape=(size, size))
+    part = connected_components(links, directed=False)[1][sellers:]
+    return np.asarray(np.unique(part, return_index=True)[1])
+
+
 def _poisson(
     y: Array, design: Array, names: Sequence[str], tolerance: float, max_iterations: int
 ) -> tuple[Array, Array]:
@@ -189,14 +204,18 @@ def _poisson(
     mean = (y + y.mean()) / 2
     deviance = np.inf
     for _ in range(max_iterations):
-        root = np.sqrt(mean)
         working = np.log(mean) + (y - mean) / mean
-        beta, _, rank, _ = np.linalg.lstsq(root[:, None] * design, root * working, rcond=None)
-        if rank < design.shape[1]:
+        weighted = design * mean[:, None]
+        gram = design.T @ weighted
+        scale = 1 / np.sqrt(np.diag(gram))
+        gram *= scale[:, None] * scale
+        spectrum = np.linalg.eigvalsh(gram)
+        if spectrum[0] <= 1e-11 * spectrum[-1]:
             raise ModelError(
                 "the covariates cannot be told apart from each other or from the exporter and importer effects",
                 mend="drop one of " + ", ".join(names),
             )
+        beta = scale * np.linalg.solve(gram, scale * (working @ weighted))
         mean = np.exp(design @ beta)
         last, deviance = deviance, _deviance(y, mean)
         if abs(last - deviance) <= tolerance * (deviance + y.sum()):

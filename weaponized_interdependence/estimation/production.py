@@ -12,6 +12,7 @@ The steps, for every economy on its own and then together:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -75,13 +76,16 @@ def technology(frame: pl.DataFrame, items: Sequence[str]) -> Technology:
     )
 
 
-def outputs(tech: Technology, exports: Array, imports: Array, gdp: Array, treatment: Treatment) -> Array:
+def outputs(
+    tech: Technology, exports: Array, imports: Array, gdp: Array, treatment: Treatment, economies: Sequence[str] = ()
+) -> Array:
     """Gross output of every economy and item (n, j) such that value added at world coefficients equals GDP.
 
     Parameters
     ----------
     exports, imports : (n, j) arrays, gross of re-exports
     gdp : (n,) array, same unit
+    economies : n names, for error messages
 
     Raises
     ------
@@ -97,9 +101,13 @@ def outputs(tech: Technology, exports: Array, imports: Array, gdp: Array, treatm
         (exports - treatment.reexport_ceiling * np.minimum(imports, exports)) / treatment.export_ceiling,
     )
     least = floor @ tech.value_added
-    faults = [Fault(f"economy {n}: spends nothing at home", mend="check GDP") for n in np.flatnonzero(spending <= 0)]
+    names = economies or [f"economy {n}" for n in range(len(gdp))]
+    faults = [Fault(f"{names[int(n)]} spends nothing at home", mend="check GDP") for n in np.flatnonzero(spending <= 0)]
     faults += [
-        Fault(f"economy {n}: exports alone need value added of {least[n]:.4g}, GDP is {gdp[n]:.4g}")
+        Fault(
+            f"{names[int(n)]} needs value added of {least[n]:.4g} for its exports, GDP is {gdp[n]:.4g}",
+            mend="check units",
+        )
         for n in np.flatnonzero(least > gdp)
     ]
     if faults:
@@ -142,7 +150,9 @@ def assemble(
     output: Array,
     traded: Array,
     gdp: Array,
-    **labels: str | tuple[str, ...],
+    *,
+    sectors: tuple[str, ...],
+    **labels: Any,
 ) -> IOTable:
     """Put the economies together.
 
@@ -151,6 +161,7 @@ def assemble(
     output : (n, j) gross output
     traded : (j, n, n) trade net of re-exports, row sells to column, zero diagonal
     gdp : (n,) value added of each economy, as `outputs` was given it
+    sectors : codes of the items in the table's classification, in the order of `tech.items`
     labels : further fields of IOTable, such as classification, publisher and notes
 
     The row of economy i, item s and the column of user u in economy n hold use_n[s, u] times the share of i in what n
@@ -170,7 +181,7 @@ def assemble(
     return IOTable(
         period=period,
         economies=tuple(economies),
-        sectors=tech.items,
+        sectors=sectors,
         demands=(FINAL,),
         Z=intermediate,
         Y=deliveries[..., j].reshape(n * j, n),
@@ -179,5 +190,5 @@ def assemble(
         other=np.zeros(n * j),
         unit="USD",
         basis="estimated",
-        **labels,  # type: ignore[arg-type]
+        **labels,
     )

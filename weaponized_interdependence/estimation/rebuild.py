@@ -5,7 +5,8 @@
 Every function takes what a reader gives (FLOWS, IOTable) and returns one small table as it stands in data/sample.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from weaponized_interdependence.terms import Basis
 
 Array = npt.NDArray[np.float64]
 
-ROW, WORLD = "ROW", "WLD"
+ROW = "ROW"
 SERVICES = "SERVICES"
 GOODS_ITEMS = tuple(f"SITC:{section}" for section in range(10))
 ITEMS = (*GOODS_ITEMS, SERVICES)
@@ -28,6 +29,8 @@ ITEMS = (*GOODS_ITEMS, SERVICES)
 SERVICE_COVARIATES = COVARIATES[:-1]
 # A reporter's partner detail is used when it names this many regions and this share of its total.
 PARTNERS_NEEDED, SHARE_NEEDED = 20, 0.6
+# Customs unions of the 1990s whose codes some copies of BACI keep for the largest member.
+UNIONS = {"BLX": "BEL", "SACU": "ZAF"}
 
 
 def regions_of(places: pl.DataFrame) -> list[str]:
@@ -42,7 +45,8 @@ def matrix(flows: pl.DataFrame, regions: Sequence[str]) -> Array:
     """
 
     def region(column: str) -> pl.Expr:
-        return pl.when(pl.col(column).is_in(list(regions))).then(pl.col(column)).otherwise(pl.lit(ROW)).alias(column)
+        name = pl.col(column).replace(UNIONS)
+        return pl.when(name.is_in(list(regions))).then(name).otherwise(pl.lit(ROW)).alias(column)
 
     place = {name: k for k, name in enumerate(regions)}
     summed = flows.select(region("origin"), region("destination"), "value").group_by("origin", "destination").sum()
@@ -53,7 +57,7 @@ def matrix(flows: pl.DataFrame, regions: Sequence[str]) -> Array:
     return table
 
 
-def goods_margins(flows: pl.DataFrame, regions: Sequence[str], source: str) -> pl.DataFrame:
+def goods_margins(flows: pl.DataFrame, regions: Sequence[str]) -> pl.DataFrame:
     """Exports and imports by SITC section of every region, in whole USD, from a full trade matrix in USD.
 
     Both margins come from the same cells, so that the world's exports equal its imports item by item.
@@ -61,12 +65,16 @@ def goods_margins(flows: pl.DataFrame, regions: Sequence[str], source: str) -> p
     parts = []
     for item in GOODS_ITEMS:
         cells = np.rint(matrix(flows.filter(pl.col("item") == item), regions))
-        parts += [_rows(regions, item, "exports", cells.sum(axis=1)), _rows(regions, item, "imports", cells.sum(axis=0))]
-    return pl.concat(parts).with_columns(basis=pl.lit(str(Basis.OBSERVED)), source=pl.lit(source))
+        parts += [
+            _rows(regions, item, "exports", cells.sum(axis=1)),
+            _rows(regions, item, "imports", cells.sum(axis=0)),
+        ]
+    return pl.concat(parts).with_columns(basis=pl.lit(str(Basis.OBSERVED)), source=pl.lit("unctad_matrix"))
 
 
 def service_margins(
     flows: pl.DataFrame,
+    reporters: Mapping[str, float],
     totals: pl.DataFrame,
     gdp: pl.DataFrame,
     goods: pl.DataFrame,
@@ -77,17 +85,20 @@ def service_margins(
 
     Parameters
     ----------
-    flows : FLOWS of bilateral services exports in USD of some reporters, with their totals (see `reported`)
+    flows, reporters : FLOWS of bilateral services exports of some reporters, and these reporters' totals, both in USD
     totals : economy, flow (exports or imports), value (million USD), source
     gdp : economy, gdp (million USD)
     goods : margins of goods; exports other than of fuels and crude materials are the second measure of size
     """
     regions = regions_of(places)
     sold, bought = (_totals(totals, regions, flow) for flow in ("exports", "imports"))
-    known = reported(flows, regions)
+    known = reported(flows, reporters, regions)
     manufactures = goods.filter((pl.col("flow") == "exports") & ~pl.col("item").is_in(["SITC:2", "SITC:3", "SITC:9"]))
     size = np.column_stack(
-        [_by_region(gdp, regions, "gdp"), _by_region(manufactures.group_by("economy").agg(pl.col("value").sum()), regions)]
+        [
+            _by_region(gdp, regions, "gdp"),
+            _by_region(manufactures.group_by("economy").agg(pl.col("value").sum()), regions),
+        ]
     )
     table = covariates(places, pairs, regions)[..., : len(SERVICE_COVARIATES)]
     filled = fill_margins(known, sold, bought, table, SERVICE_COVARIATES, size)
@@ -97,43 +108,57 @@ def service_margins(
     rows = pl.concat(
         [_rows(regions, SERVICES, "exports", exports), _rows(regions, SERVICES, "imports", imports)]
     ).with_columns(
-        source=pl.concat_str("economy", "flow", separator=" ").replace_strict(names, default="gravity", return_dtype=pl.String)
+        source=pl.concat_str("economy", "flow", separator=" ").replace_strict(
+            names, default="gravity", return_dtype=pl.String
+        )
     )
-    basis = pl.when(pl.col("source") == "gravity").then(pl.lit(str(Basis.ESTIMATED))).otherwise(pl.lit(str(Basis.OBSERVED)))
+    basis = (
+        pl.when(pl.col("source") == "gravity").then(pl.lit(str(Basis.ESTIMATED))).otherwise(pl.lit(str(Basis.OBSERVED)))
+    )
     return rows.with_columns(basis=basis).select("economy", "item", "flow", "value", "basis", "source"), filled
 
 
-def reported(flows: pl.DataFrame, regions: Sequence[str]) -> Array:
+def reported(flows: pl.DataFrame, totals: Mapping[str, float], regions: Sequence[str]) -> Array:
     """Bilateral exports (n, n), NaN where unknown; what a reporter gives no partner for is its ROW cell.
 
-    Rows with destination WORLD are the reporters' totals. Only reporters with a total and enough partner detail count
+    `totals` are the reporters' own exports to the world. Only reporters with a total and enough partner detail count
     (PARTNERS_NEEDED, SHARE_NEEDED).
     """
     place = {name: k for k, name in enumerate(regions)}
     cells = np.full((len(regions), len(regions)), np.nan)
-    totals = np.full(len(regions), np.nan)
     for origin, destination, value in flows.select("origin", "destination", "value").iter_rows():
-        if origin in place and destination == WORLD:
-            totals[place[origin]] = value
-        elif origin in place and destination in place and origin != destination:
+        if origin in place and destination in place and origin != destination:
             cells[place[origin], place[destination]] = value
+    whole = np.array([totals.get(name, np.inf) for name in regions])
     named, given = np.nansum(cells, axis=1), np.isfinite(cells).sum(axis=1)
-    good = (given >= PARTNERS_NEEDED) & (named >= SHARE_NEEDED * np.nan_to_num(totals, nan=np.inf))
+    good = (given >= PARTNERS_NEEDED) & (named >= SHARE_NEEDED * whole)
     cells[~good] = np.nan
-    cells[good, place[ROW]] = np.maximum(totals[good] - named[good], 0.0)
+    cells[good, place[ROW]] = np.maximum(whole[good] - named[good], 0.0)
     return cells
 
 
-def gravity_goods(flows: pl.DataFrame, places: pl.DataFrame, pairs: pl.DataFrame, absent: Sequence[str] = ()) -> GravityFit:
+def reporter_totals(rejected: pl.DataFrame, year: int) -> dict[str, float]:
+    """Reporters' exports to the world in USD: rows that the OECD services reader sets aside because they are sums."""
+    found = {}
+    for record in map(json.loads, rejected.filter(pl.col("reason").str.contains("World"))["record"]):
+        if record["period"] == str(year):
+            found[record["origin"]] = float(record["text"]) * 1e6
+    return found
+
+
+def gravity_goods(flows: pl.DataFrame, places: pl.DataFrame, pairs: pl.DataFrame) -> GravityFit:
     """Gravity coefficients of goods trade among the economies of the estimated world that `flows` knows."""
-    regions = [r for r in regions_of(places) if r != ROW and r not in absent]
+    known = set(flows["origin"].replace(UNIONS)) & set(flows["destination"].replace(UNIONS))
+    regions = [r for r in regions_of(places) if r != ROW and r in known]
     return fit_gravity(matrix(flows, regions), covariates(places, pairs, regions))
 
 
-def gravity_services(flows: pl.DataFrame, places: pl.DataFrame, pairs: pl.DataFrame) -> GravityFit:
+def gravity_services(
+    flows: pl.DataFrame, reporters: Mapping[str, float], places: pl.DataFrame, pairs: pl.DataFrame
+) -> GravityFit:
     """Gravity coefficients of services trade from the reporters with partner detail."""
     regions = regions_of(places)
-    cells = reported(flows, regions)
+    cells = reported(flows, reporters, regions)
     cells[:, regions.index(ROW)] = np.nan
     table = covariates(places, pairs, regions)[..., : len(SERVICE_COVARIATES)]
     return fit_gravity(np.nan_to_num(cells), table, SERVICE_COVARIATES, known=np.isfinite(cells))
@@ -165,14 +190,23 @@ def world_technology(table: IOTable, split: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def coefficient_rows(group: str, fit: GravityFit, sample: str) -> pl.DataFrame:
-    """A fit as rows of gravity.csv."""
-    return pl.DataFrame(
-        [
-            {"group": group, "covariate": name, "coefficient": round(value, 4), "error": round(fit.errors[name], 4)}
-            for name, value in fit.coefficients.items()
-        ]
-    ).with_columns(basis=pl.lit(str(Basis.ESTIMATED)), sample=pl.lit(sample))
+def margin_table(goods: pl.DataFrame, services: pl.DataFrame) -> pl.DataFrame:
+    """margins_2015.csv: both kinds together, whole USD."""
+    together = pl.concat([goods, services.select(goods.columns)])
+    return together.with_columns(pl.col("value").cast(pl.Int64)).sort("economy", "item", "flow")
+
+
+def coefficient_table(goods: GravityFit, services: GravityFit, year: int) -> pl.DataFrame:
+    """gravity.csv; the effect of an embargo on services cannot be estimated and is assumed to be that on goods."""
+    rows = [
+        {"group": group, "covariate": name, "coefficient": round(value, 4), "error": round(fit.errors[name], 4)}
+        | {"basis": str(Basis.ESTIMATED), "sample": f"{sample} {year}"}
+        for group, sample, fit in (("goods", "baci_totals", goods), ("services", "oecd_services", services))
+        for name, value in fit.coefficients.items()
+    ]
+    embargo = {"group": "services", "covariate": "embargo", "coefficient": round(goods.coefficients["embargo"], 4)}
+    assumed = {"error": None, "basis": str(Basis.ASSUMED), "sample": "as for goods"}
+    return pl.DataFrame([*rows, embargo | assumed])
 
 
 def _rows(regions: Sequence[str], item: str, flow: str, values: Array) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """Services trade margins where publishers leave gaps: gravity fills what no one reports.
 
 Few economies publish services trade by partner, more publish totals, some neither. The published totals stay as they
-are; the rest follows the logic of balanced services matrices (Fortanier et al. 2017, OECD-WTO BaTIS) in its simplest form.
+are; the rest follows the idea of balanced services matrices (OECD-WTO BaTIS; Fortanier et al. 2017) in a simple form.
 """
 
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ import polars as pl
 
 from weaponized_interdependence.errors import Fault, UnknownCodeError, UsageError, nearest
 from weaponized_interdependence.harmonize.folding import fold
-from weaponized_interdependence.periods import middle_day
+from weaponized_interdependence.periods import first_day, last_day
 from weaponized_interdependence.settings import data_dir
 
 SCHEMES = {
@@ -36,7 +36,7 @@ SCHEMES = {
     "bic": "the two country letters of a bank identifier code, or the whole code (8 or 11 characters)",
     "bis": "BIS reference areas: ISO2 and the BIS's own (5J, 1C, 4T ...)",
     "name": "names, in many publishers' spellings",
-    "any": "ISO3, ISO2, names, OECD, BIS and M49 or Comtrade numbers mixed (not COW or GW: their numbers clash with M49)",
+    "any": "ISO3, ISO2, names, OECD, BIS, M49 and Comtrade numbers mixed (COW and GW numbers clash with M49)",
 }
 KINDS = ("state", "territory", "dissolved", "union", "residual", "aggregate")
 _NUMERIC = ("m49", "baci", "cow", "gw")
@@ -88,17 +88,18 @@ def code_map(scheme: str, *, on: date | None = None) -> pl.DataFrame:
     if scheme == "oec":
         table = table.with_columns(pl.col("code").str.to_lowercase())
     if on is not None:
-        table = table.filter(_holds_on(pl.lit(on)) | pl.col("code").is_unique())
+        overlap = _days_shared(pl.lit(on), pl.lit(on))
+        table = table.filter((overlap > 0) | pl.col("code").is_unique())
     return table
 
 
 def lookup(codes: pl.Series, scheme: str, *, on: When = None, where: str = "") -> Lookup:
     """Map codes to ISO3 without raising: unknown codes come back as null, each with a fault.
 
-    `on` says when the codes were written: one date, or a series as long as `codes` of dates, years or periods (of a
-    period the middle day counts, so the year 1991 of COW 365 is the Soviet Union). It only chooses between meanings: a
-    code that always meant one economy maps to it whatever the date. Without `on` a code of several meanings is a fault.
-    Null codes stay null and are no fault.
+    `on` says when the codes were written: one date, or a series as long as `codes` of dates, years or periods (the
+    meaning that holds for most of the period counts, so the year 1991 of COW 365 is the Soviet Union). It only chooses
+    between meanings: a code that always meant one economy maps to it whatever the date. Without `on` a code of several
+    meanings is a fault. Null codes stay null and are no fault.
     """
     _check_scheme(scheme)
     asked = pl.DataFrame({"code": codes})
@@ -109,12 +110,10 @@ def lookup(codes: pl.Series, scheme: str, *, on: When = None, where: str = "") -
     columns = asked.columns
     distinct = asked.drop_nulls("code").group_by(columns, maintain_order=True).len()
     distinct = distinct.with_columns(
-        _normal(pl.col("code").cast(pl.String), scheme).alias("key"), _days(distinct, on).alias("day")
+        _normal(pl.col("code").cast(pl.String), scheme).alias("key"), *_spans(distinct, on)
     )
     meanings = distinct.join(_table(scheme).rename({"code": "key"}), on="key", how="left")
-    several = pl.col("iso3").n_unique().over(columns) > 1
-    found = meanings.filter(pl.col("iso3").is_not_null() & (~several | _holds_on(pl.col("day"))))
-    found = found.unique([*columns, "iso3"]).select(*columns, "iso3")
+    found = _chosen(meanings.drop_nulls("iso3"), columns).select(*columns, "iso3")
     lost = distinct.join(found, on=columns, how="anti", nulls_equal=True)
     answer = asked.join(found, on=columns, how="left", nulls_equal=True, maintain_order="left")
     return Lookup(answer["iso3"].alias(codes.name), tuple(_faults(lost, scheme, where)))
@@ -202,13 +201,15 @@ def _name_table() -> pl.DataFrame:
 
 
 def _any_table() -> pl.DataFrame:
-    """Schemes that do not clash, the first to know a code wins; each code carries its scheme's prefix, see `_normal`."""
+    """Schemes that do not clash, the first to know a code wins; codes carry the prefixes that `_normal` gives."""
     parts = {
         "letters": _first_to_know("iso3", "iso2", "oecd", "bis"),
         "number": _first_to_know("m49", "baci"),
         "name": _table("name"),
     }
-    return pl.concat([t.with_columns(pl.format("{}:{}", pl.lit(p), pl.col("code")).alias("code")) for p, t in parts.items()])
+    return pl.concat(
+        [t.with_columns(pl.format("{}:{}", pl.lit(p), pl.col("code")).alias("code")) for p, t in parts.items()]
+    )
 
 
 def _first_to_know(*schemes: str) -> pl.DataFrame:
@@ -250,21 +251,33 @@ def _letters_of_any() -> list[str]:
     return codes.filter(codes.str.starts_with("letters:")).str.strip_prefix("letters:").unique().to_list()
 
 
-def _days(distinct: pl.DataFrame, on: When) -> pl.Series:
-    """The day to look each row up on."""
+def _spans(distinct: pl.DataFrame, on: When) -> tuple[pl.Series, pl.Series]:
+    """First and last day of the time each row was written in; null where that is not said."""
     if not isinstance(on, pl.Series):
-        return pl.Series([on], dtype=pl.Date).new_from_index(0, distinct.height)
+        day = pl.Series([on], dtype=pl.Date).new_from_index(0, distinct.height)
+        return day.alias("first"), day.alias("last")
     if on.dtype == pl.Date:
-        return distinct["when"]
-    periods = distinct["when"].cast(pl.String).unique().drop_nulls().to_list()
-    days = [middle_day(p) for p in periods]
-    return distinct["when"].cast(pl.String).replace_strict(periods, days, default=None, return_dtype=pl.Date)
+        return distinct["when"].alias("first"), distinct["when"].alias("last")
+    written = distinct["when"].cast(pl.String)
+    periods = written.unique().drop_nulls().to_list()
+    firsts = written.replace_strict(periods, [first_day(p) for p in periods], default=None, return_dtype=pl.Date)
+    lasts = written.replace_strict(periods, [last_day(p) for p in periods], default=None, return_dtype=pl.Date)
+    return firsts.alias("first"), lasts.alias("last")
 
 
-def _holds_on(day: pl.Expr) -> pl.Expr:
-    return (pl.col("valid_from").is_null() | (pl.col("valid_from") <= day)) & (
-        pl.col("valid_to").is_null() | (day <= pl.col("valid_to"))
-    )
+def _days_shared(first: pl.Expr, last: pl.Expr) -> pl.Expr:
+    """Number of days that a span and a meaning have in common, at most zero where they do not meet."""
+    start = pl.max_horizontal(first, "valid_from")
+    end = pl.min_horizontal(last, "valid_to")
+    return (end - start).dt.total_days() + 1
+
+
+def _chosen(meanings: pl.DataFrame, code: list[str]) -> pl.DataFrame:
+    """One meaning a code: the only one, or the one that holds for most of the time the code was written in."""
+    shared = pl.when(pl.col("first").is_null()).then(0).otherwise(_days_shared(pl.col("first"), pl.col("last")))
+    several = pl.col("iso3").n_unique().over(code) > 1
+    ranked = meanings.with_columns(shared.alias("shared")).filter(~several | (pl.col("shared") > 0))
+    return ranked.sort("shared", descending=True, maintain_order=True).unique(code, keep="first", maintain_order=True)
 
 
 def _unknown(faults: tuple[Fault, ...], scheme: str) -> UnknownCodeError:
@@ -292,7 +305,9 @@ def _mend(code: str, key: str, scheme: str) -> str:
         others = [f"{s} knows it as {' or '.join(iso3)}" for s, iso3 in found.items() if len(iso3)]
         return "; ".join(others) or "no numeric scheme knows it"
     known = _suggestions(scheme)
-    begun = [i for i, n in _names().items() if len(code.strip()) == 3 and n.casefold().startswith(code.strip().casefold())]
+    begun = [
+        i for i, n in _names().items() if len(code.strip()) == 3 and n.casefold().startswith(code.strip().casefold())
+    ]
     close = list(dict.fromkeys([*(i for i in begun if i in known), *nearest(code.strip(), list(known))]))[:3]
     if not close:
         return "no code or name comes near; see data/reference/economies.csv"

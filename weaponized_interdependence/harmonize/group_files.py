@@ -91,7 +91,9 @@ def _toml_rows(path: Path, faults: list[Fault]) -> Iterator[tuple[str, Membershi
         for entry in members:
             fields: dict[str, Any] = entry if isinstance(entry, dict) else {"member": entry}
             if not isinstance(fields.get("member"), str) or set(fields) - {"member", "from", "to"}:
-                faults.append(Fault(f"not a member: {entry!r}", where, '"USA" or { member = "USA", from = 2020-01-01 }'))
+                faults.append(
+                    Fault(f"not a member: {entry!r}", where, '"USA" or { member = "USA", from = 2020-01-01 }')
+                )
                 continue
             start, end = (_day(fields.get(k), where, faults) for k in ("from", "to"))
             yield name, _membership(fields["member"], start, end, table.get("source", path.name), where, faults)

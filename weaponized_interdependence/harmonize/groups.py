@@ -175,7 +175,9 @@ def _visit_economy(name: str, walk: _Walk, where: str, via: str) -> None:
     elif (start and walk.on < start) or (end and walk.on > end):
         span = f"{start or '...'} to {end or 'now'}"
         walk.faults.append(
-            Fault(f"{iso3} did not exist on {walk.on} ({span})", where, "name the state of that time, or change the date")
+            Fault(
+                f"{iso3} did not exist on {walk.on} ({span})", where, "name the state of that time, or change the date"
+            )
         )
     else:
         walk.found.add(iso3)

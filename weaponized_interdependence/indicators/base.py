@@ -1,4 +1,4 @@
-"""What an indicator is, and what it is given: the `Indicator` record, `@register`, and the `Context` of one period and layer.
+"""What an indicator is (`Indicator`, `@register`) and what it is given (the `Context` of one period and layer).
 
 Every indicator is one function Context -> frame(item, node, counterpart, score). It answers for all items of the
 context at once, so a ranking over thousands of products is a few grouped sums and not thousands of networks.
@@ -20,7 +20,7 @@ from weaponized_interdependence.schemas import CONTROLS
 Need = Literal["jurisdiction", "target", "controls", "table", "ties", "max_detour", "damping"]
 T = TypeVar("T")
 
-RESULT = {"item": pl.String, "node": pl.String, "counterpart": pl.String, "score": pl.Float64}
+RESULT = pl.Schema({"item": pl.String, "node": pl.String, "counterpart": pl.String, "score": pl.Float64})
 FLOW_UNIT = "unit of the flows"
 
 
@@ -76,7 +76,8 @@ class Context:
                 for end, sent in (("origin", 1), ("destination", 0))
             ]
             margins = pl.concat(sides).group_by("item", "node").agg(pl.col("sent", "received").sum())
-            return margins.with_columns(world=pl.col("sent").sum().over("item")).sort("item", "node")
+            # Sorted before it is summed again: floating-point sums depend on the order of rows.
+            return margins.sort("item", "node").with_columns(world=pl.col("sent").sum().over("item"))
 
         return self.keep("totals", make)
 

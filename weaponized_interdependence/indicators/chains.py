@@ -12,6 +12,7 @@ equal length), and n^3 log n for the ways around all single nodes together. Some
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +79,7 @@ def shortest(net: Network) -> Iterator[Dag]:
         yield _dag(net, matrix, np.arange(first, min(first + size, n), dtype=np.int64))
 
 
-def _dag(net: Network, matrix: object, sources: Ints) -> Dag:
+def _dag(net: Network, matrix: Any, sources: Ints) -> Dag:
     n = len(net.nodes)
     distance = np.atleast_2d(dijkstra(matrix, indices=sources))
     at_tail, at_head = distance[:, net.origin], distance[:, net.destination]

@@ -7,10 +7,10 @@ from weaponized_interdependence.indicators.panopticon import _CITATION, _TOUCH, 
 from weaponized_interdependence.indicators.routes import lost_share
 
 _REROUTED = (
-    "Chain layers: a flow is rerouted when, with every node that J grips removed from between its ends, a chain is left "
-    "that is no longer than (1 + max_detour) times its own (max_detour is infinite unless set: any chain will do); the "
-    "grip on its two ends remains. Where flows are their own ties, a pair that trades always has its direct tie left, so "
-    "with no limit on the detour only J's own flows are lost: set max_detour, or give the ties apart. "
+    "Chain layers: a flow is rerouted when, with every node that J grips removed from between its ends, a chain is "
+    "left that is no longer than (1 + max_detour) times its own (max_detour is infinite unless set: any chain will "
+    "do); the grip on its two ends remains. Where flows are their own ties, a pair that trades always has its direct "
+    "tie left, so with no limit on the detour only J's own flows are lost: set max_detour, or give the ties apart. "
     "Production paths: a purchase from within reach goes to the best supplier outside it that already serves that cell "
     "(input sector x using industry, or x final demand of an economy), without limit on capacity; cells with none are "
     "lost. Direct routes: there is no other way between the same two ends, so this equals the score without rerouting; "
@@ -46,8 +46,8 @@ def chokepoint(context: Context) -> pl.DataFrame:
 
 @register(
     title="Chokepoint over a target, with rerouting",
-    formula="Choke_r(J -> t) = sum_f v_f min(P[route(f) touches J], P[best admissible route(f) touches J]) / sum_f v_f, "
-    "over flows f with an end in t; 0 <= Choke_r <= Choke = Pan <= 1",
+    formula="Choke_r(J -> t) = sum_f v_f min(P[route(f) touches J], P[best admissible route(f) touches J]) / "
+    "sum_f v_f, over flows f with an end in t; 0 <= Choke_r <= Choke = Pan <= 1",
     weight_meaning=_WEIGHTS,
     unit="share, 0 to 1",
     citation=_CITATION,

@@ -12,20 +12,13 @@ _HHI = (
 _HIRSCHMAN = "Hirschman (1945), National Power and the Structure of Foreign Trade, University of California Press"
 
 
-def _sum_of_squares(context: Context, own: str, partner: str) -> pl.DataFrame:
+def _sum_of_squares(context: Context, own: str) -> pl.DataFrame:
     """Sum of squared partner shares of every node at the `own` end; null where the node has no such flows."""
-    share = pl.col("value") / pl.col("value").sum().over("item", own)
-    found = (
-        context.edges.group_by("item", own, partner)
-        .agg(pl.col("value").sum())
-        .with_columns(squared=share**2)
-        .group_by("item", own)
-        .agg(score=pl.col("squared").sum())
-        .rename({own: "node"})
-    )
+    share = pl.col("value") / pl.col("value").sum().over("item", own)  # edges have one row a partner
+    found = context.edges.with_columns(squared=share**2).group_by("item", own).agg(score=pl.col("squared").sum())
     return (
         context.totals.select("item", "node")
-        .join(found, on=["item", "node"], how="left", maintain_order="left")
+        .join(found.rename({own: "node"}), on=["item", "node"], how="left", maintain_order="left")
         .select("item", "node", pl.lit(None, dtype=pl.String).alias("counterpart"), "score")
     )
 
@@ -52,7 +45,7 @@ def hhi_imports(context: Context) -> pl.DataFrame:
     >>> worked("hhi_imports", [("CHN", "EU", 60), ("USA", "EU", 30), ("VNM", "EU", 10)])
     {'CHN': None, 'EU': 0.46, 'USA': None, 'VNM': None}
     """
-    return _sum_of_squares(context, "destination", "origin")
+    return _sum_of_squares(context, "destination")
 
 
 @register(
@@ -73,7 +66,7 @@ def hhi_exports(context: Context) -> pl.DataFrame:
     >>> worked("hhi_exports", [("SAU", "CHN", 1), ("SAU", "JPN", 1)])
     {'CHN': None, 'JPN': None, 'SAU': 0.5}
     """
-    return _sum_of_squares(context, "origin", "destination")
+    return _sum_of_squares(context, "origin")
 
 
 @register(

@@ -12,7 +12,7 @@ _MEANING = (
 
 
 def _pairs(context: Context) -> pl.DataFrame:
-    """item, node, counterpart, to, back: what node sends to counterpart and receives from it, for every pair that trades."""
+    """item, node, counterpart, to, back: what node sends and receives, for every pair that trades; and its margins."""
 
     def make() -> pl.DataFrame:
         forth = context.edges.select("item", node="origin", counterpart="destination", to="value", back=pl.lit(0.0))

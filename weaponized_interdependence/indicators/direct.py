@@ -16,77 +16,78 @@ _KEYS = ("item", "counterpart")
 
 
 def tally_direct(context: Context, scope: Literal["all", "extraterritorial", "target"]) -> pl.DataFrame:
-    """item, jurisdiction, counterpart, routed, lost; `counterpart` is the target, null in the other scopes."""
+    """item, jurisdiction, counterpart, total, routed, lost; `counterpart` is the target, null in the other scopes."""
     nodes = context.totals["node"].unique().sort().to_list()
     reach = reach_table(context, nodes)
     edges = _of_targets(context, nodes) if scope == "target" else context.edges.with_columns(counterpart=pl.lit(""))
-    grid = _grid(context, edges, nodes).join(
-        _touched(edges, reach, pl.col("grip")), on=[*_KEYS, "jurisdiction"], how="left"
-    )
-    grid = grid.with_columns(pl.col("value").fill_null(0.0)).rename({"value": "lost"})
+    grid = _grid(context, edges, nodes)
+    grid = _with(grid, _touched(edges, reach, pl.col("grip")), "lost")
     if scope == "target":
         grid = _without_own(grid, context, reach, nodes)
     if scope == "extraterritorial":
-        own = _touched(edges, reach.filter("member"), pl.lit(1.0)).rename({"value": "own", "flows": "own_flows"})
-        grid = grid.join(own, on=[*_KEYS, "jurisdiction"], how="left").with_columns(
-            pl.col("own").fill_null(0.0), pl.col("own_flows").fill_null(0)
-        )
-        # counted, because the difference of two equal sums need not be zero
-        some = pl.col("own_flows") < pl.col("all_flows")
-        grid = grid.with_columns(
-            routed=pl.when(some).then(pl.col("routed") - pl.col("own")).otherwise(0.0),
-            lost=pl.when(some).then(pl.col("lost") - pl.col("own")).otherwise(0.0),
-        )
+        grid = _with(grid, _touched(edges, reach.filter("member"), pl.lit(1.0)), "own")
+        grid = grid.with_columns(pl.col("routed", "lost") - pl.col("own"))
     blank = pl.when(pl.col("counterpart") != "").then("counterpart")
-    return grid.select("item", "jurisdiction", blank.alias("counterpart"), "routed", "lost").sort(
+    return grid.select("item", "jurisdiction", blank.alias("counterpart"), "total", "routed", "lost").sort(
         "item", "jurisdiction", "counterpart"
     )
 
 
+def _with(grid: pl.DataFrame, touched: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The grid with one more column: the value touched, zero where none is."""
+    return grid.join(
+        touched.rename({"touched": name}), on=[*_KEYS, "jurisdiction"], how="left", maintain_order="left"
+    ).with_columns(pl.col(name).fill_null(0.0))
+
+
 def _grid(context: Context, edges: pl.DataFrame, nodes: list[str]) -> pl.DataFrame:
-    """Every (item, counterpart, jurisdiction) to answer for, with the value and number of flows in question.
+    """Every (item, counterpart, jurisdiction) to answer for, with the value of the flows in question.
 
     Where nobody was named, an item's jurisdictions are the nodes it has, and the holders of controls.
     """
-    routed = edges.group_by(_KEYS).agg(routed=pl.col("value").sum(), all_flows=pl.len().cast(pl.Int64))
+    world = context.totals.select("item", total="world").unique()
+    routed = edges.group_by(_KEYS).agg(routed=pl.col("value").sum()).join(world, on="item")
     names = [party.label for party in jurisdictions(context, nodes)]
     labels = pl.DataFrame({"jurisdiction": names}, schema={"jurisdiction": pl.String})
     if context.jurisdictions is not None:
         return routed.join(labels, how="cross")
     holders = labels.filter(pl.col("jurisdiction").is_in(context.controls["jurisdiction"].unique().to_list()))
-    present = pl.concat(
-        [
-            context.totals.select("item", jurisdiction="node"),
-            edges.select("item").unique().join(holders, how="cross"),
-        ]
-    ).unique()
-    return routed.join(present, on="item")
+    present = [context.totals.select("item", jurisdiction="node"), world.select("item").join(holders, how="cross")]
+    return routed.join(pl.concat(present).unique(), on="item")
 
 
 def _touched(edges: pl.DataFrame, reach: pl.DataFrame, grip: pl.Expr) -> pl.DataFrame:
-    """counterpart, item, jurisdiction: value within reach (sent + received - both), and the number of such flows."""
+    """item, counterpart, jurisdiction, touched: the value within reach that is sent, plus received, less both."""
     held = reach.lazy().select("jurisdiction", "node", grip=grip)
     flows = edges.lazy()
-    sent = flows.join(held, left_on="origin", right_on="node")
-    received = flows.join(held, left_on="destination", right_on="node")
+    # The order of flows is kept throughout: floating-point sums depend on it.
+    sent = flows.join(held, left_on="origin", right_on="node", maintain_order="left_right")
+    received = flows.join(held, left_on="destination", right_on="node", maintain_order="left_right")
     both = sent.join(
-        held.rename({"grip": "other"}), left_on=["destination", "jurisdiction"], right_on=["node", "jurisdiction"]
+        held.rename({"grip": "other"}),
+        left_on=["destination", "jurisdiction"],
+        right_on=["node", "jurisdiction"],
+        maintain_order="left_right",
     ).with_columns(grip=-pl.col("grip") * pl.col("other"))
-    columns = [*_KEYS, "jurisdiction", "value", "grip"]
-    return (
-        pl.concat([part.select(columns) for part in (sent, received, both)])
-        .group_by(*_KEYS, "jurisdiction")
-        .agg(value=(pl.col("value") * pl.col("grip")).sum(), flows=pl.col("grip").sign().sum().cast(pl.Int64))
-        .collect()
+    touched = pl.concat(
+        [
+            part.select(*_KEYS, "jurisdiction", touched=pl.col("value") * pl.col("grip"))
+            for part in (sent, received, both)
+        ]
     )
+    return touched.group_by(*_KEYS, "jurisdiction").agg(pl.col("touched").sum()).collect()
 
 
 def _of_targets(context: Context, nodes: list[str]) -> pl.DataFrame:
     """The flows with a target at either end, once for each target they concern."""
     named = _members(context, nodes)
-    ends = [context.edges.join(named, left_on=end, right_on="node") for end in ("origin", "destination")]
+    ends = [
+        context.edges.join(named, left_on=end, right_on="node", maintain_order="left_right")
+        for end in ("origin", "destination")
+    ]
     columns = ["item", "origin", "destination", "value", "counterpart"]
-    return pl.concat([part.select(columns) for part in ends]).unique(["item", "origin", "destination", "counterpart"])
+    once = ["item", "origin", "destination", "counterpart"]
+    return pl.concat([part.select(columns) for part in ends]).unique(once, maintain_order=True)
 
 
 def _members(context: Context, nodes: list[str]) -> pl.DataFrame:

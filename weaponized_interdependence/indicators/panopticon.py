@@ -56,8 +56,8 @@ def panopticon(context: Context) -> pl.DataFrame:
     weight_meaning=_WEIGHTS,
     unit="share, 0 to 1",
     citation=_CITATION,
-    notes=_OBSERVE + " Not defined (null) where every flow has an end in J. On direct routes it is the legal reach "
-    "alone: zero without CONTROLS.",
+    notes=_OBSERVE + " Not defined (null) where all flows, but for a trillionth of their value, have an end in J. On "
+    "direct routes it is the legal reach alone: zero without CONTROLS.",
     needs=frozenset({"jurisdiction", "controls", "table", "ties"}),
     routed=True,
 )

@@ -10,8 +10,8 @@ from weaponized_interdependence.network import Floats, Network
 
 @register(
     title="Weighted betweenness",
-    formula="b(v) = sum over ordered pairs s, t other than v of sigma_st(v) / sigma_st, not normalised; sigma_st counts "
-    "the least-distance paths from s to t, sigma_st(v) those through v",
+    formula="b(v) = sum over ordered pairs s, t other than v of sigma_st(v) / sigma_st, not normalised; sigma_st "
+    "counts the least-distance paths from s to t, sigma_st(v) those through v",
     weight_meaning="distance of a tie = largest strength / strength; lengths equal within a relative 1e-12 are equal, "
     "and equal paths share the credit",
     unit="ordered pairs of nodes",

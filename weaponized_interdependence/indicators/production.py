@@ -1,16 +1,18 @@
 """Production paths in an input-output table: value added -> using industries -> final demand, and who stands on them.
 
 Every dollar of final demand is traced back through the suppliers of its supplier until it becomes value added, or taxes
-and margins in the column. With A the input coefficients (columns that cost more than their output scaled to one: their
-dollar is traced to their inputs alone), v = 1 - 1'A the part of an industry's dollar that ends in itself, L = (I - A)^-1
-and y_t the final demand of economy t, the chains i <- ... <- j <- t carry v_i (A^k)_ij y_jt, and v'L = 1': all of y_t.
+and margins in the column. With A the input coefficients (columns that cost more than their output scaled to one:
+their dollar is traced to their inputs alone), v = 1 - 1'A the part of an industry's dollar that ends in itself,
+L = (I - A)^-1 and y_t the final demand of economy t, the chains i <- ... <- j <- t carry v_i (A^k)_ij y_jt, and
+v'L = 1': all of y_t.
 
-A stage in economy e escapes a jurisdiction with probability q_e = 1 - grip_e, each stage independently. With Q = diag(q)
-over industries, the value of t's chains that escape at every stage and at the demander is
+A stage in economy e escapes a jurisdiction with probability q_e = 1 - grip_e, each stage independently. With
+Q = diag(q) over industries, the value of t's chains that escape at every stage and at the demander is
 
     q_t v'Q (I - A Q)^-1 y_t
 
-which for whole economies (q of 0 or 1) is hypothetical extraction: v_R' (I - A_RR)^-1 y_Rt over the industries R outside.
+which for whole economies (q of 0 or 1) is hypothetical extraction: v_R' (I - A_RR)^-1 y_Rt over the industries R
+outside.
 
 Cells below zero (stocks drawn down, rebates) are no deliveries, so no chain runs through them.
 """
@@ -43,19 +45,19 @@ class Production:
     @cached_property
     def primary(self) -> Floats:
         """v: the part of an industry's dollar that no other industry gets, (R,)."""
-        return np.maximum(1.0 - self.inputs.sum(axis=0), 0.0)
+        return np.asarray(np.maximum(1.0 - self.inputs.sum(axis=0), 0.0))
 
     @cached_property
     def demand(self) -> Floats:
         """y: final deliveries to every economy, categories summed, (R, N)."""
         n, j, f = self.table.size
-        return np.maximum(self.table.Y.reshape(n * j, n, f).sum(axis=2), 0.0)
+        return np.asarray(np.maximum(self.table.Y.reshape(n * j, n, f).sum(axis=2), 0.0))
 
     @cached_property
     def inverse(self) -> Floats:
         """L = (I - A)^-1."""
         try:
-            return np.linalg.inv(np.eye(len(self.inputs)) - self.inputs)
+            return np.asarray(np.linalg.inv(np.eye(len(self.inputs)) - self.inputs), dtype=np.float64)
         except np.linalg.LinAlgError as error:
             raise ModelError(
                 "production paths of this table never end: some industries only buy from each other",
@@ -75,7 +77,7 @@ class Production:
             escaping = self._extracted(self._industries(grip) == 1)
         else:
             q = 1.0 - self._industries(grip)
-            escaping = np.linalg.solve(np.eye(len(q)) - (self.inputs * q).T, q * self.primary)
+            escaping = np.asarray(np.linalg.solve(np.eye(len(q)) - (self.inputs * q).T, q * self.primary), dtype=float)
         return np.asarray((1.0 - grip) * (escaping @ self.demand))
 
     def deliverable(self, grip: Floats) -> Floats:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
@@ -13,7 +13,7 @@ from weaponized_interdependence.errors import Fault, InputError, UnknownCodeErro
 from weaponized_interdependence.harmonize.groups import expand
 from weaponized_interdependence.indicators.base import FLOW_UNIT, RESULT, Context, Indicator, Party
 from weaponized_interdependence.indicators.registry import INDICATORS, find
-from weaponized_interdependence.indicators.routes import Route, route_of
+from weaponized_interdependence.indicators.routes import ROUTES, Route
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import build_network, collect_flows, drop_empty, refuse_overlap
 from weaponized_interdependence.periods import last_day
@@ -31,6 +31,7 @@ def rank(
     periods: Iterable[str] | None = None,
     jurisdiction: Sequence[str] = (),
     target: Sequence[str] = (),
+    groups: Path | None = None,
     controls: pl.DataFrame | None = None,
     table: IOTable | None = None,
     ties: Flows | None = None,
@@ -53,6 +54,8 @@ def rank(
     jurisdiction, target
         Whom to score, and against whom: nodes, groups by name (as they stood on the period's last day), or coalitions
         joined by a plus (USA+EU). Default: every node by itself.
+    groups
+        A file with groups of the user's own (see `harmonize.groups`).
     controls
         CONTROLS: legal grip beyond territory.
     table
@@ -88,8 +91,8 @@ def rank(
     """
     chosen = [find(name) for name in ([indicators] if isinstance(indicators, str) else indicators)]
     options = {
-        "jurisdiction": tuple(jurisdiction),
-        "target": tuple(target),
+        "jurisdiction": jurisdiction,
+        "target": target,
         "controls": controls,
         "table": table,
         "ties": ties,
@@ -107,11 +110,11 @@ def rank(
             period,
             layer,
             rows,
-            jurisdictions=_parties(jurisdiction, period, nodes, grips),
-            targets=_parties(target, period, nodes, grips),
+            jurisdictions=_parties(jurisdiction, period, nodes, grips, groups),
+            targets=_parties(target, period, nodes, grips, groups),
             controls=grips,
             table=own,
-            ties=network if layer in Layer and _is_chain(layer) else None,
+            ties=network if ROUTES.get(Layer(layer)) is Route.CHAIN else None,
             max_detour=max_detour,
             damping=damping,
         )
@@ -190,7 +193,7 @@ def _refuse(
     if isinstance(by, str) or set(by) - {"item"}:
         faults.append(Fault(f"cannot rank by {by!r}", mend='by=("item",) ranks each item by itself; () sums the items'))
     read = {need for indicator in chosen for need in indicator.needs}
-    given = {k: v for k, v in options.items() if v is not None and not (isinstance(v, tuple) and not v)}
+    given = {k: v for k, v in options.items() if v is not None and not (isinstance(v, Sequence) and not v)}
     given |= {"max_detour": max_detour} if max_detour != math.inf else {}
     given |= {"damping": damping} if damping != 0.85 else {}
     faults += [
@@ -245,7 +248,7 @@ def _parts(
     """(period, layer, ties by item, labels by item), in order; the table's period and layer among them."""
     wanted = None if periods is None else list(periods)
     frame = _frame(flows, wanted, table)
-    groups = {key: rows for key, rows in frame.partition_by("period", "layer", as_dict=True).items()}
+    groups = dict(frame.partition_by("period", "layer", as_dict=True).items())
     if table is not None and (wanted is None or table.period in wanted):
         groups.setdefault((table.period, str(Layer.INPUTS)), frame.clear())
     for (period, layer), rows in sorted(groups.items()):
@@ -296,42 +299,41 @@ def _frame(flows: Flows | None, wanted: list[str] | None, table: IOTable | None)
     return frame
 
 
-def _is_chain(layer: str) -> bool:
-    return layer != Layer.OWNERSHIP and route_of(layer) is Route.CHAIN
-
-
-def _parties(names: Sequence[str], period: str, nodes: set[str], controls: pl.DataFrame) -> tuple[Party, ...] | None:
-    """The nodes behind each name: the node itself, the members of a group on the period's last day, or both joined."""
+def _parties(
+    names: Sequence[str], period: str, nodes: set[str], controls: pl.DataFrame, groups: Path | None
+) -> tuple[Party, ...] | None:
+    """The nodes behind each name. A node stands for itself; any other name for the economies of its group on the
+    period's last day, and for the controls it holds (the EU may hold the euro's clearing).
+    """
     if not names:
         return None
-    known, day = nodes | set(controls["jurisdiction"]), last_day(period)
-    found, faults = [], []
+    holders, day = set(controls["jurisdiction"]), last_day(period)
+
+    def codes(name: str) -> list[str]:
+        if name in nodes:
+            return [name]
+        try:
+            return [*([name] if name in holders else []), *expand([name], day, extra=groups)]
+        except UnknownCodeError:
+            if name in holders:
+                return [name]
+            raise
+
+    found: list[Party] = []
+    faults: list[Fault] = []
     for label in dict.fromkeys(names):
-        codes: list[str] = []
+        members: list[str] = []
         for name in label.split("+"):
             try:
-                codes += _codes(name.strip(), known, nodes, day)
+                members += codes(name.strip())
             except UnknownCodeError as error:
                 faults += error.faults or (Fault(error.message),)
-        found.append(Party(label, tuple(dict.fromkeys(codes))))
+        found.append(Party(label, tuple(dict.fromkeys(members))))
     if faults:
         raise UnknownCodeError(
             "unknown jurisdiction or target", faults=faults, mend="name a node, an economy or a group"
         )
     return tuple(found)
-
-
-def _codes(name: str, known: set[str], nodes: set[str], day: date) -> list[str]:
-    """A node stands for itself. Any other name stands for the economies of its group, and for the controls it holds."""
-    if name in nodes:
-        return [name]
-    try:
-        members = list(expand([name], day))
-    except UnknownCodeError:
-        if name in known:
-            return [name]
-        raise
-    return [name, *members] if name in known else members
 
 
 def _labelled(scored: pl.DataFrame, indicator: Indicator, context: Context, labels: pl.DataFrame) -> pl.DataFrame:
@@ -341,7 +343,8 @@ def _labelled(scored: pl.DataFrame, indicator: Indicator, context: Context, labe
     unit = pl.col("unit") if indicator.unit == FLOW_UNIT else pl.lit(indicator.unit)
     basis = pl.col("basis")
     if indicator.routed and context.ties is not None:
-        basis = basis.map_elements(lambda b: str(weakest(b, context.ties.basis)), return_dtype=pl.String)
+        weaker = {str(b): str(weakest(b, context.ties.basis)) for b in Basis}
+        basis = basis.replace_strict(weaker, return_dtype=pl.String)
     return (
         scored.cast(RESULT)
         .join(labels, on="item", how="left")

@@ -20,7 +20,7 @@ import polars as pl
 from weaponized_interdependence.indicators.base import Context, Party
 from weaponized_interdependence.network import Floats
 
-_REACH = {"jurisdiction": pl.String, "node": pl.String, "grip": pl.Float64, "member": pl.Boolean}
+_REACH = pl.Schema({"jurisdiction": pl.String, "node": pl.String, "grip": pl.Float64, "member": pl.Boolean})
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,11 @@ from weaponized_interdependence.indicators import (  # noqa: F401  (importing re
     pagerank,
     panopticon,
     paths,
+    reach,
     removal,
     strength,
 )
 from weaponized_interdependence.indicators.base import REGISTERED, Indicator
-from weaponized_interdependence.indicators.reach import __doc__ as _REACH
 from weaponized_interdependence.indicators.routes import ROUTES, Route
 
 INDICATORS: dict[str, Indicator] = dict(sorted(REGISTERED.items()))
@@ -66,10 +66,10 @@ def page() -> str:
     lines = [
         "# Indicators",
         "",
-        "<!-- Made by `python -m weaponized_interdependence.indicators.registry > docs/indicators.md`; do not edit. -->",
+        "<!-- Do not edit: made by `python -m weaponized_interdependence.indicators.registry > docs/indicators.md` -->",
         "",
-        "A score is a named network statistic of one node (or of a node and its counterpart). `wi explain NAME` prints the",
-        "same text; `wi rank FLOWS --indicator NAME` computes it. Ranks count from 1, the largest; ties share the smallest.",
+        "A score is a named network statistic of one node (or of a node and its counterpart). `wi explain NAME` prints",
+        "the same text; `wi rank FLOWS --indicator NAME` computes it. Rank 1 is the largest; ties share the smallest.",
         "",
         "## What a route is",
         "",
@@ -82,7 +82,7 @@ def page() -> str:
         "",
         "## Legal reach",
         "",
-        *(_REACH or "").strip().splitlines(),
+        *(reach.__doc__ or "").strip().splitlines(),
     ]
     for family, title in _FAMILIES.items():
         lines += ["", f"## {title}"]

@@ -39,8 +39,8 @@ def removal_loss(context: Context) -> pl.DataFrame:
     weight_meaning="none: only whether a tie exists counts, not its strength",
     unit="share of pairs, 0 to 1",
     citation="Borgatti (2006), Identifying sets of key players in a social network, Computational and Mathematical "
-    "Organization Theory 12: 21-34, doi:10.1007/s10588-006-7084-x (fragmentation by removal); directed, and without the "
-    "pairs of v itself",
+    "Organization Theory 12: 21-34, doi:10.1007/s10588-006-7084-x (fragmentation by removal); directed, and without "
+    "the pairs of v itself",
     notes="Zero for every node of a dense trade network; telling on sparse ones, such as a single product or "
     "correspondent ties. Not defined (null) where no two other nodes are connected.",
 )
@@ -68,12 +68,12 @@ def _dominated_pairs(net: Network) -> Floats:
     graph = to_igraph(net)
     reached, lost = np.zeros((n, n), dtype=bool), np.zeros(n)
     for source in range(n):
-        parent = np.array(graph.dominator(source, mode="out"), dtype=np.int64)
+        parent = np.array(graph.dominator(source, mode="out"), dtype=np.float64)  # NaN: not reached
         above = np.flatnonzero(parent >= 0)
         reached[source, above] = True
-        above = parent[above]
+        above = parent[above].astype(np.int64)
         while (above := above[above != source]).size:  # every reached node counts once for each node that dominates it
             np.add.at(lost, above, 1.0)
-            above = parent[above]
+            above = parent[above].astype(np.int64)
     pairs = reached.sum() - reached.sum(axis=0) - reached.sum(axis=1)
-    return np.divide(lost, pairs, out=np.full(n, np.nan), where=pairs > 0)
+    return np.asarray(np.divide(lost, pairs, out=np.full(n, np.nan), where=pairs > 0))

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from weaponized_interdependence.errors import ModelError, UsageError
@@ -21,20 +20,25 @@ from weaponized_interdependence.network import Floats, Network
 from weaponized_interdependence.terms import Layer, Term
 
 Scope = Literal["all", "extraterritorial", "target"]
-Masks = list[tuple[str, npt.NDArray[np.bool_]]]
-Row = tuple[str, str, str | None, float, float]
+Masks = tuple[list[str], Floats]
+Row = tuple[str, str, str | None, float, float, float]
 
 # Chains keep several n x n matrices of float64: 4,000 nodes are about a gigabyte.
 MOST_NODES = 4_000
 # Sums in another order differ in their last digits; a larger contradiction is a fault of this program.
 _ROUNDING = 1e-9
-TALLY = {
-    "item": pl.String,
-    "jurisdiction": pl.String,
-    "counterpart": pl.String,
-    "routed": pl.Float64,
-    "lost": pl.Float64,
-}
+# What is left of the total after subtracting nearly all of it is noise below this.
+_NOTHING = 1e-12
+TALLY = pl.Schema(
+    {
+        "item": pl.String,
+        "jurisdiction": pl.String,
+        "counterpart": pl.String,
+        "total": pl.Float64,  # value of all flows of the item
+        "routed": pl.Float64,  # value of those in scope
+        "lost": pl.Float64,
+    }
+)
 
 
 class Route(Term):
@@ -77,18 +81,20 @@ def route_of(layer: str) -> Route:
 def lost_share(context: Context, scope: Scope, *, rerouting: bool = False) -> pl.DataFrame:
     """Score of an indicator: lost / routed, null where nothing is routed.
 
-    - scope "all": every flow; "extraterritorial": flows with no end inside the jurisdiction; "target": flows of a target
+    - scope "all": every flow; "extraterritorial": flows with no end in the jurisdiction; "target": flows of a target
     - rerouting: what the jurisdiction can deny when flows may go another way, instead of what it touches
     """
     made = context.keep((scope, rerouting), lambda: _tally(context, scope, rerouting))
     if scope == "target" and context.jurisdictions is None and context.targets is None:
         made = made.filter(pl.col("lost") > 0)  # nobody was named: all pairs would mostly be rows of zeros
-    score = pl.when(pl.col("routed") > 0).then(pl.col("lost") / pl.col("routed"))
-    scored = made.select("item", pl.col("jurisdiction").alias("node"), "counterpart", score.alias("score"))
-    wrong = scored.filter((pl.col("score") < -_ROUNDING) | (pl.col("score") > 1 + _ROUNDING))
+    slack = _ROUNDING * pl.col("total")
+    wrong = made.filter((pl.col("lost") < -slack) | (pl.col("lost") > pl.col("routed") + slack))
     if wrong.height:
-        raise AssertionError(f"a share left 0..1, which is a fault of this program: {wrong.row(0)}")
-    return scored.with_columns(pl.col("score").clip(0.0, 1.0)).cast(RESULT)
+        raise AssertionError(f"more is lost than routed, which is a fault of this program: {wrong.row(0)}")
+    score = (
+        pl.when(pl.col("routed") > _NOTHING * pl.col("total")).then(pl.col("lost") / pl.col("routed")).clip(0.0, 1.0)
+    )
+    return made.select("item", pl.col("jurisdiction").alias("node"), "counterpart", score.alias("score")).cast(RESULT)
 
 
 def _tally(context: Context, scope: Scope, rerouting: bool) -> pl.DataFrame:
@@ -115,7 +121,7 @@ def _tally_chains(context: Context, item: str, net: Network, scope: Scope, rerou
     chains = context.keep(key, lambda: Chains.of(ties))
     demand = _demand(net, chains)
     nodes = list(ties.nodes)
-    masks = _masks(context, nodes) if scope == "target" else []
+    masks = _masks(context, nodes)
     everyone = list(grips(context, nodes))
     if scope != "target" and not rerouting:
         yield from _tally_through(item, chains, demand, [g for g in everyone if g.single is not None], scope)
@@ -128,15 +134,15 @@ def _tally_through(item: str, chains: Chains, demand: Floats, singles: list[Grip
     """All plain one-node jurisdictions at once: value through the node, and value that starts or ends there."""
     if not singles:
         return
-    through, ends, total = chains.carried(demand), demand.sum(axis=0) + demand.sum(axis=1), demand.sum()
-    flows = (demand > 0).sum(axis=0) + (demand > 0).sum(axis=1)
+    through, ends = chains.carried(demand), demand.sum(axis=0) + demand.sum(axis=1)
+    total = float(demand.sum())
     for held in singles:
         v = int(held.single or 0)
+        own = float(ends[v])
         if scope == "all":
-            yield item, held.label, None, float(total), float(through[v] + ends[v])
-        else:  # counted, because the difference of two equal sums need not be zero
-            abroad = float(total - ends[v]) if flows[v] < (demand > 0).sum() else 0.0
-            yield item, held.label, None, abroad, float(through[v])
+            yield item, held.label, None, total, total, own + float(through[v])
+        else:
+            yield item, held.label, None, total, total - own, float(through[v])
 
 
 def _losses(
@@ -178,7 +184,7 @@ def _tally_production(context: Context, scope: Scope, rerouting: bool) -> Iterat
         )
     production = context.keep("production", lambda: Production(table))
     nodes = list(table.economies)
-    masks = _masks(context, nodes) if scope == "target" else []
+    masks = _masks(context, nodes)
     survive: Callable[[Floats], Floats] = production.deliverable if rerouting else production.untouched
     # An economy's flows are the chains that end in its demand, so a diagonal of column sums does for all but the
     # extraterritorial scope, which must also know where chains begin.
@@ -187,28 +193,34 @@ def _tally_production(context: Context, scope: Scope, rerouting: bool) -> Iterat
         if scope == "extraterritorial":
             outside = ~held.member
             routed = float(production.value[np.ix_(outside, outside)].sum())
-            yield "ALL", held.label, None, routed, routed - float(survive(held.grip)[outside].sum())
+            lost = routed - float(survive(held.grip)[outside].sum())
+            yield "ALL", held.label, None, float(by_demander.sum()), routed, lost
         else:
-            lost = by_demander - survive(held.grip)
-            yield from _scoped("ALL", held, np.diag(by_demander), np.diag(lost), scope, masks)
+            gone = np.diag(by_demander - survive(held.grip))
+            yield from _scoped("ALL", held, np.diag(by_demander), gone, scope, masks)
 
 
 def _scoped(item: str, held: Grip, value: Floats, lost: Floats, scope: Scope, masks: Masks) -> Iterator[Row]:
     """Sum the flows (n, n) of the scope. A target's flows have it at either end; none has a target within J itself."""
+    total = float(value.sum())
     if scope == "all":
-        yield item, held.label, None, float(value.sum()), float(lost.sum())
+        yield item, held.label, None, total, total, float(lost.sum())
     elif scope == "extraterritorial":
         outside = np.ix_(~held.member, ~held.member)
-        yield item, held.label, None, float(value[outside].sum()), float(lost[outside].sum())
+        yield item, held.label, None, total, float(value[outside].sum()), float(lost[outside].sum())
     else:
-        for label, mask in masks:
-            if not (mask & held.member).any():
-                sums = (float(m[mask].sum() + m[np.ix_(~mask, mask)].sum()) for m in (value, lost))
-                yield item, held.label, label, next(sums), next(sums)
+        labels, ends = masks
+        routed, gone = (ends @ (m.sum(axis=0) + m.sum(axis=1)) - ((ends @ m) * ends).sum(axis=1) for m in (value, lost))
+        inside = ends @ held.member > 0
+        for k in np.flatnonzero(~inside):
+            yield item, held.label, labels[k], total, float(routed[k]), float(gone[k])
 
 
 def _masks(context: Context, nodes: list[str]) -> Masks:
-    return [(party.label, np.isin(nodes, party.codes)) for party in targets(context, nodes)]
+    """Labels of the targets, and which nodes each holds: (targets, nodes), 1 or 0."""
+    named = targets(context, nodes)
+    held = [np.isin(nodes, party.codes) for party in named]
+    return [party.label for party in named], np.array(held, dtype=np.float64).reshape(len(named), len(nodes))
 
 
 def _demand(net: Network, chains: Chains) -> Floats:
@@ -224,7 +236,8 @@ def _demand(net: Network, chains: Chains) -> Floats:
             for o, d in zip(net.origin[~routed][:5], net.destination[~routed][:5], strict=True)
         )
         raise ModelError(
-            f"{int((~routed).sum())} flow(s) worth {net.strength[~routed].sum():.6g} {net.unit} have no chain of ties",
+            f"{int((~routed).sum())} flow(s) worth {net.strength[~routed].sum():.6g}, in their unit, "
+            "have no chain of ties",
             mend=f"add the missing ties, or leave those flows out: {first}",
         )
     demand = np.zeros((len(position), len(position)))

@@ -41,8 +41,8 @@ def balance(table: IOTable, *, step: float = 0.0, worst: int = 5) -> Balance:
         The table; gaps are in its unit.
     step
         The publisher's rounding unit in the table's unit (1e6 where cells are whole million USD; 0 for none). A line of
-        k cells is allowed half a step for each cell and for the total: the most that rounding does, and what cutting
-        decimals off does on average. On top comes 1e-9 of the line's output for the order of floating-point addition.
+        k cells is allowed one step for each: the most that cutting decimals off does, and twice what rounding does. On
+        top comes 1e-9 of the line's output, for the order of floating-point addition.
     worst
         How many of the worst lines to name.
 
@@ -58,8 +58,8 @@ def balance(table: IOTable, *, step: float = 0.0, worst: int = 5) -> Balance:
     columns = table.Z.sum(axis=0) + table.VA + table.other
     rows = table.Z.sum(axis=1) + table.Y.sum(axis=1) + table.discrepancy
     return Balance(
-        columns=_gap(table, columns, 0.5 * step * (n + 3), worst),
-        rows=_gap(table, rows, 0.5 * step * (n + f + 2), worst),
+        columns=_gap(table, columns, step * (n + 3), worst),
+        rows=_gap(table, rows, step * (n + f + 2), worst),
         step=step,
     )
 

@@ -90,16 +90,22 @@ def read_scenario(content: bytes, file: str = "", folder: FilePath | None = None
         lines = locate(text)
         data = tomllib.loads(text)
     except TooDeepError as error:
-        raise _fault(file, error.line, "tables or arrays are nested too deep", "a scenario needs three levels") from error
+        raise _fault(
+            file, error.line, "tables or arrays are nested too deep", "a scenario needs three levels"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(error, text, file) from error
     except (ValueError, RecursionError, MemoryError) as error:
         # tomllib lets int() refuse a number of thousands of digits, without a line.
-        long = next((n for n, line in enumerate(text.split("\n"), 1) if re.search(r"\d{1000}", line.replace("_", ""))), 1)
+        long = next(
+            (n for n, line in enumerate(text.split("\n"), 1) if re.search(r"\d{1000}", line.replace("_", ""))), 1
+        )
         raise _fault(file, long, "a number has too many digits", "no key takes such a number") from error
 
     def place(path: Path) -> str:
-        line = line_of(lines, path) or (line_of(lines, (PLURAL.get(str(path[0]), path[0]), *path[1:])) if path else None)
+        line = line_of(lines, path) or (
+            line_of(lines, (PLURAL.get(str(path[0]), path[0]), *path[1:])) if path else None
+        )
         return f"{file}:{line or 1}"
 
     try:
@@ -139,7 +145,7 @@ def scenario_overrides(scenario: Scenario, settings: Mapping[str, Any]) -> Scena
 
     Keys: `assumptions.over_compliance`, `humanitarian_exemption`, `measure.ID.share`, `phase.NAME.start`,
     `exemption.N.share` (N counts from 1). A value given as text is read as TOML where it can be (`0.5`, `true`,
-    `["USA", "EU"]`, `{ low = 0.1, value = 0.2, high = 0.4 }`), else as the text itself. ScenarioError lists every fault.
+    `["USA", "EU"]`, `{ low = 0.1, value = 0.2, high = 0.4 }`), else as it stands. ScenarioError lists every fault.
     """
     document = scenario.model_dump(exclude_unset=True)
     faults: list[Fault] = []
@@ -164,7 +170,9 @@ def _set(document: dict[str, Any], key: str, value: Any) -> Fault | None:
         held = {str(each[own]) if own else str(n): each for n, each in enumerate(document.get(plural, ()), 1)}
         if len(rest) < 2 or rest[0] not in held:
             close = nearest(rest[0], list(held)) if rest else []
-            return Fault(f"no such {SINGULAR[plural]}", key, f"write {SINGULAR[plural]}.{(close or list(held) or ['1'])[0]}.KEY")
+            return Fault(
+                f"no such {SINGULAR[plural]}", key, f"write {SINGULAR[plural]}.{(close or list(held) or ['1'])[0]}.KEY"
+            )
         table, rest = held[rest[0]], rest[1:]
     elif first == "assumptions" and rest:
         table = document.setdefault("assumptions", {})
@@ -173,7 +181,9 @@ def _set(document: dict[str, Any], key: str, value: Any) -> Fault | None:
     if len(rest) == 2 and rest[1] in ("low", "value", "high") and isinstance(table.get(rest[0]), dict):
         table, rest = table[rest[0]], rest[1:]
     if len(rest) != 1:
-        return Fault("no such key", key, "write KEY, assumptions.KEY, measure.ID.KEY, phase.NAME.KEY or exemption.N.KEY")
+        return Fault(
+            "no such key", key, "write KEY, assumptions.KEY, measure.ID.KEY, phase.NAME.KEY or exemption.N.KEY"
+        )
     table[rest[0]] = value
     return None
 
@@ -195,7 +205,12 @@ def _folder() -> FilePath:
 
 def _text(content: bytes, file: str) -> str:
     if len(content) > MOST_BYTES:
-        raise _fault(file, 1, f"the file is larger than {MOST_BYTES} bytes", "a scenario is a page of text: is this the right file?")
+        raise _fault(
+            file,
+            1,
+            f"the file is larger than {MOST_BYTES} bytes",
+            "a scenario is a page of text: is this the right file?",
+        )
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _fault(file, 1, "the file is UTF-16", "save it as UTF-8")
     try:
@@ -220,7 +235,11 @@ _SYNTAX = (
     ("Unclosed array", "a list is not closed", "end it with ]"),
     ("Unclosed inline table", "an inline table is not closed", "end it with }, on the same line"),
     ("Unterminated string", "a text is not closed", 'end it with "'),
-    ("Illegal character", "a character that texts may not hold, or an unclosed text", 'end texts with "; write \\n for a new line'),
+    (
+        "Illegal character",
+        "a character that texts may not hold, or an unclosed text",
+        'end texts with "; write \\n for a new line',
+    ),
     ("", "not valid TOML", "see docs/scenarios.md for the form"),
 )
 
@@ -232,5 +251,3 @@ def _syntax_error(error: tomllib.TOMLDecodeError, text: str, file: str) -> Scena
     what, mend = next((what, mend) for sign, what, mend in _SYNTAX if sign in said)
     detail = re.sub(r"\s*\(at .*\)$", "", said)
     return _fault(file, line, f"{what} ({detail})", f"{mend}; the rest of the file is checked once this is right")
-
-

@@ -9,9 +9,10 @@ from weaponized_interdependence.terms import Layer, MeasureKind, Term
 
 
 def scenario_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a scenario file, made from the models: descriptions, closed words, what each kind needs.
+    """JSON Schema (draft 2020-12) of a scenario file, made from the models.
 
-    It knows the form only; what compares fields with each other or with reference lists is found by `check_scenario`.
+    It has descriptions, closed words and what each kind needs. It knows the form only; what compares fields with each
+    other or with reference lists is found by `check_scenario`.
     """
     made = Scenario.model_json_schema(mode="validation")
     definitions: dict[str, Any] = made.pop("$defs")
@@ -22,13 +23,13 @@ def scenario_schema() -> dict[str, Any]:
         # Either spelling is read; the singular is the one to write.
         made["properties"][singular] = made["properties"].pop(plural)
     made["required"] = [SINGULAR.get(name, name) for name in made["required"]]
-    _drop_titles(made)
+    _tidy(made)
     for definition in definitions.values():
-        _drop_titles(definition)
+        _tidy(definition)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "weaponized_interdependence scenario",
         **made,
+        "title": "weaponized_interdependence scenario",
         "$defs": definitions,
     }
 
@@ -57,11 +58,14 @@ def _say_kinds(measure: dict[str, Any]) -> None:
     ]
 
 
-def _drop_titles(node: Any) -> None:
-    # pydantic titles every property with its own name again: noise in an editor's tooltip.
+def _tidy(node: Any) -> None:
+    # pydantic titles every property with its own name again: noise in an editor's tooltip. TOML has no null.
     for schema in node.get("properties", {}).values():
         if isinstance(schema, dict):
             schema.pop("title", None)
+            if {"type": "null"} in schema.get("anyOf", ()):
+                schema["anyOf"].remove({"type": "null"})
+                schema.pop("default", None)
             if "description" in schema:
                 schema["description"] = " ".join(schema["description"].split())
     if "description" in node:

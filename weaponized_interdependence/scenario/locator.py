@@ -5,6 +5,7 @@ The scan walks the text once and never judges it: where a document is malformed 
 thousands of nested brackets or dotted keys runs out of stack, memory or time.
 """
 
+import contextlib
 import re
 import tomllib
 from bisect import bisect_left
@@ -43,10 +44,8 @@ def locate(text: str) -> dict[Path, int]:
     {('a',): 1, ('m',): 2, ('m', 0): 2, ('m', 0, 'b'): 3, ('m', 0, 'b', 0): 3, ('m', 0, 'b', 1): 4}
     """
     scanner = _Scanner(text.replace("\r\n", "\n"))
-    try:
+    with contextlib.suppress(_StopError):
         scanner.document()
-    except _StopError:
-        pass
     return scanner.lines
 
 

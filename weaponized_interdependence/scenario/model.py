@@ -3,15 +3,14 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
+from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 
 from weaponized_interdependence.errors import Fault, ScenarioError
-from weaponized_interdependence.harmonize.groups import expand
 from weaponized_interdependence.scenario.locator import Path
+from weaponized_interdependence.scenario.parties import all_members
 from weaponized_interdependence.scenario.parts import (
     MOST_ITEMS,
     MOST_MEASURES,
@@ -112,18 +111,24 @@ class Scenario(Part):
 
     def senders(self, measure: Measure | None = None) -> tuple[str, ...]:
         """ISO3 codes of the coalition on `date`, or of the part of it that applies `measure`."""
-        return tuple(expand(measure.senders if measure and measure.senders else self.coalition, self.date))
+        return all_members(measure.senders if measure and measure.senders else self.coalition, self.date)
 
     def targets(self) -> tuple[str, ...]:
         """ISO3 codes of the target on `date`."""
-        return tuple(expand(self.target, self.date))
+        return all_members(self.target, self.date)
 
     def third_parties(self, measure: Measure) -> tuple[str, ...]:
         """ISO3 codes of those whom a secondary measure threatens."""
-        return tuple(expand(measure.third_parties, self.date)) if measure.third_parties else ()
+        return all_members(measure.third_parties, self.date)
 
 
-_TABLES = {"": Scenario, "measure": Measure, "phase": Phase, "exemption": Exemption, "assumptions": Assumptions}
+_TABLES: dict[str, type[BaseModel]] = {
+    "": Scenario,
+    "measure": Measure,
+    "phase": Phase,
+    "exemption": Exemption,
+    "assumptions": Assumptions,
+}
 
 
 def scenario_hash(scenario: Scenario) -> str:

@@ -5,21 +5,20 @@ sender, and on a common item. Items are compared within one classification only:
 HS and in SITC, and the data have one of them. Where an overlap is meant, one of the two says `overlaps = ["other"]`.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
 from weaponized_interdependence.errors import WiError
-from weaponized_interdependence.harmonize.products import product_list, split_item
+from weaponized_interdependence.harmonize.products import CLASSIFICATIONS, item_faults, product_list, split_item
 from weaponized_interdependence.scenario.locator import Path
-from weaponized_interdependence.scenario.parts import KINDS
+from weaponized_interdependence.scenario.parts import KINDS, MOST_MEASURES
 from weaponized_interdependence.scenario.problems import Problem
 from weaponized_interdependence.scenario.raw import Raw, kind_of, tables, text_of, texts
 from weaponized_interdependence.terms import MeasureKind
 
-Codes = dict[str, frozenset[str]]  # classification -> codes
-
-_TREES = ("HS", "SITC", "BEC", "CPC")  # classifications whose shorter codes contain the longer ones
+Codes = dict[str, frozenset[str]]  # classification -> codes, one or more; TOTAL and the like have the code ""
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,11 @@ class _Reach:
 def overlaps(raw: Raw, members: Callable[[str], tuple[str, ...]]) -> Iterator[Problem]:
     """A problem for each pair of measures that overlap and do not say so. `members`: name of a party -> its codes."""
     reaches = [reach for base, measure in tables(raw, "measures") if (reach := _reach(raw, base, measure, members))]
+    if len(reaches) > MOST_MEASURES:
+        return  # a fault of its own; comparing every pair would take long
     phases = [
-        (text_of(phase, "name") or "", {name for _, name in texts(phase, "measures")}) for _, phase in tables(raw, "phases")
+        (text_of(phase, "name") or "", {name for _, name in texts(phase, "measures")})
+        for _, phase in tables(raw, "phases")
     ] or [("", {reach.id for reach in reaches})]
     for first, second in combinations(reaches, 2):
         if first.id in second.declared or second.id in first.declared or first.id == second.id:
@@ -51,8 +53,8 @@ def overlaps(raw: Raw, members: Callable[[str], tuple[str, ...]]) -> Iterator[Pr
             yield Problem(
                 second.path,
                 f"{second.id} overlaps {first.id}{when}: both reach {common}",
-                f'take it out of one, or put them in different phases; if both are meant, write overlaps = ["{first.id}"] '
-                "and the denied shares combine as 1 - (1 - a)(1 - b)",
+                "take it out of one, or put them in different phases; if both are meant, write "
+                f'overlaps = ["{first.id}"] and the denied shares combine as 1 - (1 - a)(1 - b)',
             )
 
 
@@ -81,18 +83,14 @@ def _codes(measure: Raw) -> Codes | None:
         return None
     found: dict[str, set[str]] = {}
     for item in items:
-        try:
-            classification, code = split_item(item)
-        except WiError:
-            continue  # reported where it stands
-        found.setdefault(classification, set()).add(code)
+        if not item_faults([item]):  # those are reported where they stand
+            head, code = split_item(item)
+            found.setdefault(head, set()).add(code)
     for name in lists:
-        try:
-            listed = product_list(name).codes["code"].to_list()
-        except WiError:
-            continue
-        found.setdefault("HS", set()).update(listed)  # listed codes are matched in whatever edition the data have
-    return {classification: frozenset(codes) for classification, codes in found.items()}
+        with contextlib.suppress(WiError):
+            # Listed codes are looked for in whatever edition the data have.
+            found.setdefault("HS", set()).update(product_list(name).codes["code"])
+    return {head: frozenset(codes) for head, codes in found.items()}
 
 
 def _common(first: _Reach, second: _Reach) -> str:
@@ -112,26 +110,47 @@ def _common(first: _Reach, second: _Reach) -> str:
 
 def _common_item(first: Codes | None, second: Codes | None) -> str:
     if first is None or second is None:
-        codes = first if second is None else second
-        if codes is None:
-            return "everything"
-        return next((f"{name}:{min(held)}" for name, held in codes.items() if held), "")
-    for name, held in first.items():
+        held = second if first is None else first
+        return "everything" if held is None else next((_item(head, min(codes)) for head, codes in held.items()), "")
+    for head, codes in first.items():
         for other, theirs in second.items():
-            if (name == other or _one_family(name, other)) and (code := _common_code(name, held, theirs)):
-                return f"{name}:{code}"
+            if _compatible(head, other):
+                common = _common_codes(head, codes, theirs)
+            elif _family(head) == _family(other) == "SITC":
+                # Revisions differ, but the sections (one digit) are the same in all of them.
+                common = _common_codes(head, _sections(codes), theirs) | _common_codes(head, codes, _sections(theirs))
+            else:
+                continue
+            if common:
+                return _item(head, min(common))
     return ""
 
 
-def _one_family(name: str, other: str) -> bool:
-    # HS means any edition; two named editions never apply to the same data.
-    return "HS" in (name, other) and name.startswith("HS") and other.startswith("HS")
+def _common_codes(head: str, codes: frozenset[str], theirs: frozenset[str]) -> frozenset[str]:
+    known = CLASSIFICATIONS.get(head)
+    if known is None or not known.prefix:
+        return codes & theirs
+    return frozenset(
+        code
+        for some, others in ((codes, theirs), (theirs, codes))
+        for code in some
+        if any(code[:length] in others for length in range(1, len(code) + 1))
+    )
 
 
-def _common_code(classification: str, held: frozenset[str], theirs: frozenset[str]) -> str:
-    if not classification.startswith(_TREES):
-        return min(held & theirs, default="")
-    for code, others in [*((c, theirs) for c in sorted(held)), *((c, held) for c in sorted(theirs))]:
-        if any(code[:length] in others for length in range(1, len(code) + 1)):
-            return code
-    return ""
+def _compatible(head: str, other: str) -> bool:
+    # A family's own name (HS) means any edition; two named editions never apply to the same data.
+    return head == other or (_family(head) == _family(other) and _family(head) in (head, other))
+
+
+def _family(head: str) -> str:
+    known = CLASSIFICATIONS.get(head)
+    return known.family if known else head
+
+
+def _sections(codes: frozenset[str]) -> frozenset[str]:
+    return frozenset(code for code in codes if len(code) == 1)
+
+
+def _item(head: str, code: str) -> str:
+    return f"{head}:{code}" if code else head

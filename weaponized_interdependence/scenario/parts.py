@@ -19,7 +19,9 @@ MOST_ITEMS = 5000
 
 def _clean(text: str) -> str:
     # A title is printed to terminals and web pages: escape sequences and other control characters have no place in it.
-    if bad := sorted({character for character in text if ord(character) < 32 and character not in "\n\t"} | ({"\x7f"} & {*text})):
+    if bad := sorted(
+        {character for character in text if ord(character) < 32 and character not in "\n\t"} | ({"\x7f"} & {*text})
+    ):
         raise ValueError(f"has the control character {bad[0]!r}; take it out")
     return text
 
@@ -60,6 +62,9 @@ Fraction = Annotated[Number, Field(ge=0, le=1)]
 Text = Annotated[str, AfterValidator(_clean)]
 Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S"), AfterValidator(_clean)]
 Citation = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S"), AfterValidator(_clean)]
+Reference = Annotated[
+    str, Field(min_length=1, max_length=4096, pattern=r"\S"), AfterValidator(_clean)
+]  # a name or a path
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=80)]
 Day = Annotated[date, BeforeValidator(_day)]
 Parties = Annotated[tuple[Label, ...], Field(max_length=MOST_ITEMS)]
@@ -85,7 +90,9 @@ class Band(Part):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.low <= self.value <= self.high:
-            raise ValueError(f"low {self.low}, value {self.value}, high {self.high} are out of order; write low <= value <= high")
+            raise ValueError(
+                f"low {self.low}, value {self.value}, high {self.high} are out of order; write low <= value <= high"
+            )
         return self
 
 
@@ -121,7 +128,7 @@ class Measure(Part):
     """Goods, services or sectors, CLASSIFICATION:code with any number of digits (HS:2709, HS22:854231, SITC:3,
     WIOD13:c2). Name several classifications to make the file fit several data sets: those of the data apply.
     Left out, with no lists: everything."""
-    lists: tuple[Label, ...] = ()
+    lists: tuple[Reference, ...] = ()
     """Named product lists (common_high_priority, humanitarian ...) or the path of a CSV, relative to this file."""
     senders: Parties = ()
     """The members of the coalition that apply it, codes or groups; left out: all."""
@@ -156,7 +163,7 @@ class Exemption(Part):
 
     items: Items = ()
     """Items that stay allowed, as in a measure."""
-    lists: tuple[Label, ...] = ()
+    lists: tuple[Reference, ...] = ()
     """Named product lists that stay allowed."""
     parties: Parties = ()
     """Senders or third parties whose flows stay allowed, codes or groups; left out: everyone's."""
@@ -184,7 +191,7 @@ class Phase(Part):
 class Assumptions(Part):
     """What is chosen, not known. Shown with every result."""
 
-    elasticities: Label = "default"
+    elasticities: Reference = "default"
     """Set of trade elasticities: a name in data/reference/elasticities, or a path relative to this file."""
     over_compliance: Share = Band(low=0.0, value=0.25, high=0.5)
     """Part of exempt flows that stops all the same, because banks, shippers and sellers keep away."""

@@ -16,6 +16,8 @@ from weaponized_interdependence.terms import MeasureKind
 
 Raw = Mapping[str, Any]
 
+MOST_LETTERS = 4096  # of a name or path; systems refuse to look up longer ones
+
 
 def plain(data: Raw) -> tuple[dict[str, Any], list[Problem]]:
     """The mapping with the model's field names and no model objects; a table given in both spellings is a problem.
@@ -44,7 +46,7 @@ def looks_like_path(name: str) -> bool:
 
 
 def anchored(raw: Raw, folder: FilePath | None) -> dict[str, Any]:
-    """The mapping with relative paths of lists and elasticities made absolute: they are relative to the scenario file."""
+    """The mapping with paths of lists and elasticities made absolute: they are relative to the scenario file."""
 
     def anchor(name: Any) -> Any:
         if folder is not None and isinstance(name, str) and "\0" not in name and looks_like_path(name):
@@ -76,18 +78,18 @@ def tables(raw: Raw, key: str) -> Iterator[tuple[Path, Raw]]:
 
 
 def texts(raw: Raw, key: str, base: Path = ()) -> Iterator[tuple[Path, str]]:
-    """(path in the file, text) of each non-blank text of a list."""
+    """(path in the file, text) of each text of a list; blank and overlong ones are passed over."""
     value = raw.get(key)
     if isinstance(value, Sequence) and not isinstance(value, str):
         for number, text in enumerate(value):
-            if isinstance(text, str) and text.strip():
+            if isinstance(text, str) and text.strip() and len(text) <= MOST_LETTERS:
                 yield (*base, key, number), text
 
 
 def text_of(raw: Raw, key: str) -> str | None:
-    """The text under a key, if it is text."""
+    """The text under a key, if it is one that can be used."""
     value = raw.get(key)
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and value.strip() and len(value) <= MOST_LETTERS else None
 
 
 def day_of(raw: Raw, key: str) -> date | None:
@@ -103,7 +105,5 @@ def day_of(raw: Raw, key: str) -> date | None:
 
 def kind_of(measure: Raw) -> MeasureKind | None:
     """The kind of a measure, if it is a known one."""
-    try:
-        return MeasureKind(measure.get("kind"))
-    except ValueError:
-        return None
+    kind = text_of(measure, "kind")
+    return MeasureKind(kind) if kind in list(MeasureKind) else None

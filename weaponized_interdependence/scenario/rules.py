@@ -4,16 +4,16 @@ They work on the plain mapping read from the file, and skip what is not of its t
 one pass over a bad file finds everything that is wrong with it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path as FilePath
 
 from weaponized_interdependence.errors import Fault, WiError, nearest
-from weaponized_interdependence.harmonize.groups import expand
-from weaponized_interdependence.harmonize.products import product_list, split_item
+from weaponized_interdependence.harmonize.products import item_faults, product_list, product_lists
 from weaponized_interdependence.scenario.locator import Path
 from weaponized_interdependence.scenario.overlap import overlaps
+from weaponized_interdependence.scenario.parties import members
 from weaponized_interdependence.scenario.parts import KINDS
 from weaponized_interdependence.scenario.problems import Problem
 from weaponized_interdependence.scenario.raw import Raw, day_of, kind_of, looks_like_path, tables, text_of, texts
@@ -49,13 +49,13 @@ class _Parties:
     def members(self, name: str) -> tuple[str, ...]:
         """The economies a name stands for; none where it is unknown (that is reported where the name stands)."""
         found = self.look_up(name)
-        return found if isinstance(found, tuple) else ()
+        return () if isinstance(found, Problem) else found
 
     def look_up(self, name: str) -> tuple[str, ...] | Problem:
         if name not in self.known:
             try:
                 # Without a date (that is reported too) names can still be checked, as of today.
-                self.known[name] = tuple(expand([name], self.on or date.today()))
+                self.known[name] = members(name, self.on or date.today())
             except WiError as error:
                 fault = error.faults[0] if error.faults else None
                 what, mend = (fault.what, fault.mend) if fault else (error.message, error.mend)
@@ -79,7 +79,9 @@ def _party_problems(raw: Raw, parties: _Parties) -> Iterator[Problem]:
             case (*_, "third_parties", _):
                 yield from _not_third(path, name, found, {*coalition}, target)
             case ("exemption", *_) if target and target <= {*found}:
-                yield Problem(path, f"parties names {name}, the target itself", "name the senders whose flows stay allowed")
+                yield Problem(
+                    path, f"parties names {name}, the target itself", "name the senders whose flows stay allowed"
+                )
 
 
 def _party_names(raw: Raw) -> Iterator[tuple[Path, str]]:
@@ -94,10 +96,14 @@ def _party_names(raw: Raw) -> Iterator[tuple[Path, str]]:
 
 def _own_goal(path: Path, name: str, found: tuple[str, ...], coalition: dict[str, str]) -> Iterator[Problem]:
     for code in sorted({*found} & {*coalition}):
-        through = "" if coalition[code] == code else f" (a member of {coalition[code]} on that date)"
-        yield Problem(
-            path, f"{code} is a target inside its own coalition{through}", "take it out of coalition or out of target"
+        group = coalition[code]
+        through = "" if group == code else f" (a member of {group} on that date)"
+        mend = (
+            "take it out of coalition or of target"
+            if group == code
+            else f"name the other members of {group} one by one"
         )
+        yield Problem(path, f"{code} is a target inside its own coalition{through}", mend)
 
 
 def _outsiders(path: Path, name: str, found: tuple[str, ...], coalition: dict[str, str]) -> Iterator[Problem]:
@@ -155,46 +161,55 @@ _EXAMPLES = {
     "rate": "rate = 0.25 is a duty of 25 per cent",
     "allowed_share": "allowed_share = 0.4 lets 40 per cent of the baseline in",
     "third_parties": 'third_parties = ["CHN", "TUR"]: who is threatened',
-    "compliance": "compliance = { low = 0.1, value = 0.3, high = 0.6 }: the part of their flows that stops; it is yours to assume",
+    "compliance": "compliance = { low = 0.1, value = 0.3, high = 0.6 }: the part that stops, yours to assume",
 }
 
 
 def _item_problems(raw: Raw) -> Iterator[Problem]:
     for base, table in [*tables(raw, "measures"), *tables(raw, "exemptions")]:
         for path, item in texts(table, "items", base):
-            yield from _refused(split_item, path, item)
+            yield from (Problem(path, fault.what, fault.mend) for fault in item_faults([item]))
         for path, name in texts(table, "lists", base):
-            yield from _refused(product_list, path, name)
-
-
-def _refused(look_up: Callable[[str], object], path: Path, name: str) -> Iterator[Problem]:
-    try:
-        look_up(name)
-    except WiError as error:
-        fault = error.faults[0] if error.faults else Fault(error.message, mend=error.mend)
-        yield Problem(path, fault.what, fault.mend or error.mend)
+            if not looks_like_path(name) and name not in product_lists():
+                close = nearest(name, product_lists()) or product_lists()
+                yield Problem(path, f"no product list {name!r}", f"one of {', '.join(close)}, or the path of a CSV")
+                continue
+            try:
+                product_list(name)
+            except WiError as error:
+                faults = error.faults or (Fault(error.message, mend=error.mend),)
+                yield from (Problem(path, f"{name}: {fault.what}", fault.mend or error.mend) for fault in faults)
 
 
 def _exemption_problems(raw: Raw) -> Iterator[Problem]:
     for base, exemption in tables(raw, "exemptions"):
         if not any(exemption.get(key) for key in ("items", "lists", "parties", "layers")):
-            yield Problem(base, "an exemption that names nothing exempts everything", "name items, lists, parties or layers")
+            yield Problem(
+                base, "an exemption that names nothing exempts everything", "name items, lists, parties or layers"
+            )
 
 
 def _elasticity_problems(raw: Raw) -> Iterator[Problem]:
     assumptions = raw.get("assumptions")
     name = text_of(assumptions, "elasticities") if isinstance(assumptions, dict) else None
     path = ("assumptions", "elasticities")
-    if name is None or not name.strip():
+    if name is None:
         return
     if looks_like_path(name):
-        if "\0" in name or not FilePath(name).is_file():
+        if not _is_file(name):
             yield Problem(path, f"no elasticity file {name}", "the path is relative to the scenario file")
         return
     known = sorted({file.stem for file in (data_dir() / "reference" / "elasticities").iterdir()})
     if name not in known:
         close = nearest(name, known)
         yield Problem(path, f"no elasticity set {name!r}", f"one of {', '.join(close or known)}, or the path of a file")
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return "\0" not in name and FilePath(name).is_file()
+    except OSError:
+        return False
 
 
 # ---- when -------------------------------------------------------------------------------------------------------
@@ -207,7 +222,9 @@ def _phase_problems(raw: Raw) -> Iterator[Problem]:
     for base, phase in phases:
         start, said = day_of(phase, "start"), text_of(phase, "name") or "phase"
         if start and begin and start < begin:
-            yield Problem((*base, "start"), f"{said} starts {start}, before the scenario's date {begin}", "correct one of them")
+            yield Problem(
+                (*base, "start"), f"{said} starts {start}, before the scenario's date {begin}", "correct one of them"
+            )
         if start and before and start <= before[0]:
             yield Problem(
                 (*base, "start"),
@@ -218,7 +235,9 @@ def _phase_problems(raw: Raw) -> Iterator[Problem]:
         for path, name in texts(phase, "measures", base):
             if name not in ids:
                 close = nearest(name, ids, most=1) or ids
-                yield Problem(path, f"{said} names no known measure: {name!r}", f"the ids are {', '.join(close)}" if ids else "")
+                yield Problem(
+                    path, f"{said} names no known measure: {name!r}", f"the ids are {', '.join(close)}" if ids else ""
+                )
     named = {name for _, phase in phases for _, name in texts(phase, "measures")}
     if phases:
         for base, measure in tables(raw, "measures"):
@@ -243,7 +262,10 @@ def _repeats(raw: Raw) -> Iterator[Problem]:
             elif name:
                 seen.add(name)
     lists: list[tuple[Path, Raw, tuple[str, ...]]] = [((), raw, ("coalition", "target"))]
-    lists += [(base, t, ("layers", "items", "lists", "senders", "third_parties", "overlaps")) for base, t in tables(raw, "measures")]
+    lists += [
+        (base, t, ("layers", "items", "lists", "senders", "third_parties", "overlaps"))
+        for base, t in tables(raw, "measures")
+    ]
     lists += [(base, t, ("items", "lists", "parties", "layers")) for base, t in tables(raw, "exemptions")]
     lists += [(base, t, ("measures",)) for base, t in tables(raw, "phases")]
     for base, table, keys in lists:

@@ -12,12 +12,12 @@ from weaponized_interdependence.terms import MeasureKind
 
 _FILLED = {
     "items": 'items = ["HS:2709"]                # CLASSIFICATION:code; left out, with no lists: everything',
-    "share": "share = 1.0                        # part of the flows that is denied, or { low = 0.6, value = 0.8, high = 1.0 }",
+    "share": "share = 1.0                        # part denied, or a band { low = 0.6, value = 0.8, high = 1.0 }",
     "rate": "rate = 0.25                        # 25 per cent",
     "allowed_share": "allowed_share = 0.5                # part of the baseline value still let in",
     "third_parties": "third_parties = {threatened}  # who is threatened",
-    "compliance": "compliance = { low = 0.1, value = 0.3, high = 0.6 }  # part of their flows that stops: yours to assume",
-    "trade_share": "trade_share = { low = 0.1, value = 0.2, high = 0.4 }  # trade that cannot be paid for: yours to assume",
+    "compliance": "compliance = { low = 0.1, value = 0.3, high = 0.6 }  # part that stops: yours to assume",
+    "trade_share": "trade_share = { low = 0.1, value = 0.2, high = 0.4 }  # trade not paid for: yours to assume",
 }
 
 

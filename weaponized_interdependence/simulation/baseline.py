@@ -13,6 +13,7 @@ import polars as pl
 from weaponized_interdependence.errors import Fault, InputError, ModelError, UsageError
 from weaponized_interdependence.exports import read_frame
 from weaponized_interdependence.io_table import IOTable, read_table
+from weaponized_interdependence.macro import gdp_reference
 from weaponized_interdependence.periods import last_day, year_of
 from weaponized_interdependence.scenario import Scenario
 from weaponized_interdependence.schemas import FLOWS, MACRO
@@ -20,7 +21,6 @@ from weaponized_interdependence.settings import data_dir
 from weaponized_interdependence.simulation.sectors import table_flows
 from weaponized_interdependence.simulation.shock import trade_layers
 from weaponized_interdependence.sources.reading import stamp
-from weaponized_interdependence.terms import Layer
 
 Flows = pl.DataFrame | str | Path
 
@@ -29,7 +29,7 @@ _GDP_YEARS = 5  # how far from the year of the flows a GDP figure may lie and st
 
 @dataclass(frozen=True)
 class Input:
-    """One thing a simulation read: a file (path, sha256 of its bytes) or a frame (sha256 of its Arrow stream, no path)."""
+    """One thing a simulation read: a file (sha256 of its bytes) or a frame (sha256 of its Arrow stream, no path)."""
 
     name: str
     path: str
@@ -133,10 +133,12 @@ def _flows(part: Flows, read: list[Input], *, known: bool) -> pl.DataFrame:
 
 
 def _checked(frame: pl.DataFrame) -> pl.DataFrame:
-    """FLOWS without what would make every number wrong. Not the full check: a year of products has eleven million rows."""
+    """FLOWS free of what would make every number wrong. Not the full check: a year may have eleven million rows."""
     empty = FLOWS.conform(frame.head(0))
-    absent = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in FLOWS.schema.items() if name not in frame.columns]
-    frame = frame.with_columns(absent).select(empty.columns).cast(dict(FLOWS.schema))
+    absent = [
+        pl.lit(None, dtype=dtype).alias(name) for name, dtype in FLOWS.schema.items() if name not in frame.columns
+    ]
+    frame = frame.with_columns(absent).select(empty.columns).cast(pl.Schema(FLOWS.schema))
     value = pl.col("value")
     bad = frame.select(
         missing=value.is_null().sum(),
@@ -157,9 +159,14 @@ def _one_period(flows: pl.DataFrame, on: date, period: str | None, notes: list[s
     held = flows.select("layer", "period").unique().sort("layer", "period")
     if period is not None:
         if last_day(period).year > on.year or _first_day(period) > on:
-            raise UsageError(f"period {period} is later than the scenario ({on})", mend="choose an earlier period, or move the scenario's date")
+            raise UsageError(
+                f"period {period} is later than the scenario ({on})",
+                mend="choose an earlier period, or move the scenario's date",
+            )
         if period not in held["period"]:
-            raise UsageError(f"the flows have no period {period}", mend=f"they have {', '.join(held['period'].unique().sort())}")
+            raise UsageError(
+                f"the flows have no period {period}", mend=f"they have {', '.join(held['period'].unique().sort())}"
+            )
     wanted = {}
     for (layer,), rows in held.group_by("layer", maintain_order=True):
         periods = [p for p in rows["period"] if period in (None, p)]
@@ -254,10 +261,12 @@ def _gdp(macro: pl.DataFrame | str | Path | None, year: int, read: list[Input], 
     if isinstance(macro, pl.DataFrame):
         frame = MACRO.conform(macro)
         read.append(_frame_input("macro", frame))
+    elif macro is not None:
+        frame = read_frame(macro, MACRO)
+        read.append(stamped("macro", Path(macro), frame.height))
     else:
-        path = Path(macro) if macro is not None else data_dir() / "reference" / "gdp.csv"
-        frame = read_frame(path, MACRO)
-        read.append(stamped("macro", path, frame.height))
+        frame = gdp_reference()
+        read.append(stamped("macro", data_dir() / "reference" / "gdp.csv", frame.height))
     gdp = frame.filter((pl.col("indicator") == "gdp") & (pl.col("value") > 0)).with_columns(
         pl.col("period").str.head(4).cast(pl.Int32).alias("year")
     )

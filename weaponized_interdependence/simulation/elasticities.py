@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError, nearest
-from weaponized_interdependence.harmonize.products import split_item
+from weaponized_interdependence.harmonize.products import CLASSIFICATIONS, split_item
 from weaponized_interdependence.settings import data_dir
 from weaponized_interdependence.terms import Basis, Horizon
 
@@ -30,7 +30,7 @@ _NOT_SETS = ("published",)
 
 @dataclass(frozen=True)
 class Elasticities:
-    """A set of elasticities: `rows` has item (a prefix such as HS:27, or *), horizon, sigma_low, sigma, sigma_high, basis."""
+    """A set: `rows` has item (a prefix such as HS:27, or *), horizon, sigma_low, sigma, sigma_high, basis."""
 
     name: str
     rows: pl.DataFrame
@@ -89,23 +89,35 @@ def _find(name: str | Path) -> Path:
 def _checked(raw: pl.DataFrame, path: Path) -> pl.DataFrame:
     """The set in sigma, or every fault of the file at once."""
     if missing := [c for c in _NEEDED if c not in raw.columns]:
-        raise InputError(f"not an elasticity set: lacks {', '.join(missing)}", where=str(path), mend="see data/reference/elasticities/README.md")
-    frame = raw.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in _NUMBERS).with_row_index("line", offset=2)
+        raise InputError(
+            f"not an elasticity set: lacks {', '.join(missing)}",
+            where=str(path),
+            mend="see data/reference/elasticities/README.md",
+        )
+    frame = raw.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in _NUMBERS).with_row_index(
+        "line", offset=2
+    )
     rules = {
         "low, value and high must be numbers with 0 < low <= value <= high": ~(
             (pl.col("low") > 0) & (pl.col("low") <= pl.col("value")) & (pl.col("value") <= pl.col("high"))
         ).fill_null(False),
-        f"convention must be one of {', '.join(CONVENTIONS)}": ~pl.col("convention").is_in(CONVENTIONS).fill_null(False),
-        "horizon must be short or long": ~pl.col("horizon").is_in([Horizon.SHORT.value, Horizon.LONG.value]).fill_null(False),
+        f"convention must be one of {', '.join(CONVENTIONS)}": ~pl.col("convention")
+        .is_in(CONVENTIONS)
+        .fill_null(False),
+        "horizon must be short or long": ~pl.col("horizon")
+        .is_in([Horizon.SHORT.value, Horizon.LONG.value])
+        .fill_null(False),
         f"basis must be one of {', '.join(Basis)}": ~pl.col("basis").is_in([str(b) for b in Basis]).fill_null(False),
         "item and horizon repeat an earlier line": ~pl.struct("item", "horizon").is_first_distinct(),
     }
-    faults = [
-        Fault(what, f"{path}:{line}") for what, broken in rules.items() for line in frame.filter(broken)["line"]
+    faults = [Fault(what, f"{path}:{line}") for what, broken in rules.items() for line in frame.filter(broken)["line"]]
+    defaults = frame.filter(pl.col("item") == ANY)["horizon"].to_list()
+    mend = "add the number for items without one of their own"
+    faults += [
+        Fault(f"no row * for horizon {horizon}", str(path), mend)
+        for horizon in (Horizon.SHORT.value, Horizon.LONG.value)
+        if horizon not in defaults
     ]
-    for horizon in (Horizon.SHORT, Horizon.LONG):
-        if frame.filter((pl.col("item") == ANY) & (pl.col("horizon") == horizon.value)).is_empty():
-            faults.append(Fault(f"no row * for horizon {horizon}", str(path), "add the number for items without one of their own"))
     if not faults:
         frame = frame.select("item", "horizon", *_sigmas(), "basis")
         low = frame.filter(pl.col("sigma_low") <= 1)["item"].to_list()
@@ -136,7 +148,7 @@ def _sigmas() -> list[pl.Expr]:
 
 
 def _protee(raw: pl.DataFrame, path: Path) -> Elasticities:
-    """CEPII ProTEE: one tariff elasticity an HS 2007 product, negative. It is minus sigma (Fontagne, Guimbard & Orefice 2022).
+    """CEPII ProTEE: one tariff elasticity an HS 2007 product. It is minus sigma [Fontagne, Guimbard & Orefice 2022].
 
     Products with no estimate, or with sigma at or under 1 (where a cut has no finite loss), take the default row `*`,
     and so does the short horizon, which the file does not have. The file prints no band: low = value = high.
@@ -162,12 +174,12 @@ def _protee(raw: pl.DataFrame, path: Path) -> Elasticities:
 
 
 def _prefixes(item: str) -> list[str]:
-    """The patterns that may fit an item, longest first: HS17:270900 -> HS07:270900 ... HS:270900, HS:27090 ... HS:2."""
+    """The patterns that may fit an item, longest first: HS17:270900, HS07:270900, HS:270900, HS:27090 ... HS:2."""
     classification, code = split_item(item)
-    if not classification:
+    if not code:
+        return [classification]
+    known = CLASSIFICATIONS.get(classification)
+    if known is None or not known.prefix:  # sector codes (c2, c20) are names, not parts of one another
         return [item]
-    family = "HS" if classification.startswith("HS") else classification
-    shorter = [code[:n] for n in range(len(code), 0, -1)]
-    exact = [f"{classification}:{code}", f"HS07:{code}"] if family == "HS" else []
-    # Sector codes (c2, c20) are names, not prefixes of one another.
-    return exact + [f"{family}:{c}" for c in (shorter if family in ("HS", "SITC") else [code])]
+    exact = [item, *([f"HS07:{code}"] if known.family == "HS" else [])]
+    return exact + [f"{known.family}:{code[:n]}" for n in range(len(code), 0, -1)]

@@ -3,14 +3,16 @@
     denied_n = sum over flows with an end at n of value * denied share
 
 Flow channels (imports, exports) add up to `all`. Claims are stocks and payments are the money side of the same trade:
-both are shown apart and are never added to flows. The exposure of a party bounds its loss only where nobody can find
-another seller or buyer; Keohane and Nye call the loss before substitution sensitivity.
+both are shown apart and are never added to flows. Every flow stands at both its ends: WORLD counts it twice.
+
+Exposure is value, not welfare: what cannot be replaced may be worth more than it costs. It is what the measures reach;
+Keohane and Nye call the loss before substitution sensitivity, after it vulnerability.
 """
 
 import polars as pl
 
 from weaponized_interdependence.simulation.impact import Answer, answer_rows
-from weaponized_interdependence.simulation.shock import CASES, trade_layers
+from weaponized_interdependence.simulation.shock import CASES, trade_layers, weakest_basis
 from weaponized_interdependence.terms import Channel, Horizon, Layer, Metric
 
 ADDITIVE = (Channel.IMPORTS, Channel.EXPORTS)
@@ -46,8 +48,12 @@ def exposure(shock: pl.DataFrame, flows: pl.DataFrame) -> Answer:
     # A claim has two ends that may both be a party's own: one row a party and channel.
     rows = answer_rows(frames)
     keys = [c for c in rows.columns if c not in (*CASES, "basis")]
-    rows = rows.group_by(keys, maintain_order=True).agg(*(pl.col(c).sum() for c in CASES), pl.col("basis").max())
-    notes = ["exposure: values before anyone finds another seller or buyer; an upper bound of the direct trade loss"]
+    rows = rows.group_by(keys, maintain_order=True).agg(*(pl.col(c).sum() for c in CASES), weakest_basis())
+    notes = [
+        "exposure: value of what stops, before anyone finds another seller or buyer. What cannot be replaced may be "
+        "worth more than it costs: the welfare loss in substitution can be larger. Each stopped flow stands at both "
+        "its ends, so WORLD counts it twice"
+    ]
     if shock["tariff"].max() or 0:
         notes.append("exposure: a tariff denies nothing by itself; see the substitution model")
     return Answer("exposure", rows.select(answer_rows([]).columns), ADDITIVE, tuple(notes))
@@ -61,7 +67,7 @@ def _denied(hit: pl.DataFrame, end: str, channel: Channel) -> pl.DataFrame:
             (pl.col("value") * pl.col("denied_high")).sum().alias("high"),
             # `value` last: it is also the name of the flow's own column
             (pl.col("value") * pl.col("denied")).sum().alias("value"),
-            pl.col("basis").max(),
+            weakest_basis(),
         )
         .rename({end: "party"})
         .with_columns(_fixed(channel, Metric.DENIED_VALUE))
@@ -72,7 +78,7 @@ def _baseline(flows: pl.DataFrame, end: str, channel: Channel, parties: set[str]
     base = (
         flows.filter(pl.col(end).is_in(sorted(parties)) & (pl.col("origin") != pl.col("destination")))
         .group_by(end, maintain_order=True)
-        .agg(pl.col("value").sum(), pl.col("basis").max())
+        .agg(pl.col("value").sum(), weakest_basis())
         .rename({end: "party"})
     )
     return base.with_columns(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from weaponized_interdependence.schemas import IMPACTS
-from weaponized_interdependence.simulation.shock import CASES, Parties, humanitarian_imports
+from weaponized_interdependence.simulation.shock import CASES, Parties, humanitarian_imports, weakest_basis, weakest_of
 from weaponized_interdependence.terms import Basis, Channel, Horizon, Metric, Role, weakest
 
 ALL = "ALL"
@@ -65,6 +65,11 @@ def answer_rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return rows.filter(pl.any_horizontal(pl.col(case) != 0 for case in CASES))
 
 
+def no_answer(model: str, notes: tuple[str, ...] = ()) -> Answer:
+    """The answer of a model that nothing reached."""
+    return Answer(model, answer_rows([]), notes=notes)
+
+
 def to_impacts(
     answer: Answer, scenario: str, phase: str, parties: Parties, everyone: Sequence[str], gdp: Mapping[str, float]
 ) -> pl.DataFrame:
@@ -114,20 +119,15 @@ def finish(rows: pl.DataFrame, model: str, scenario: str, phase: str, parties: P
 
 # ---- sums -------------------------------------------------------------------------------------------------------
 
-_WORST = pl.col("basis").replace_strict({str(b): n for n, b in enumerate(Basis)}, return_dtype=pl.Int8).max()
 _KEYS = ("horizon", "party", "channel", "item", "metric")
 
 
 def _sum(rows: pl.DataFrame, keys: Sequence[str], **fixed: str) -> pl.DataFrame:
     """Sum the cases over `keys`; basis is the weakest; `fixed` fills the columns summed over."""
-    names = {n: str(b) for n, b in enumerate(Basis)}
     return (
         rows.group_by(keys, maintain_order=True)
-        .agg(*(pl.col(case).sum() for case in CASES), _WORST.alias("basis"))
-        .with_columns(
-            pl.col("basis").replace_strict(names, return_dtype=pl.String),
-            *(pl.lit(value).alias(name) for name, value in fixed.items()),
-        )
+        .agg(*(pl.col(case).sum() for case in CASES), weakest_basis())
+        .with_columns(pl.lit(value).alias(name) for name, value in fixed.items())
         .select(pl.col(name).cast(dtype) for name, dtype in ANSWER.items())
     )
 
@@ -148,59 +148,60 @@ def _with_silent(rows: pl.DataFrame, parties: Parties, everyone: Sequence[str]) 
     """A party that nothing reaches has a loss of zero, said in a row: absence would read as `not computed`."""
     totals = rows.filter((pl.col("item") == ALL) & (pl.col("metric") == Metric.LOSS.value))
     seen = totals.select("horizon", "channel", "metric", "item").unique(maintain_order=True)
-    basis = totals.select(_WORST).item() if totals.height else 0
+    basis = weakest(*totals["basis"].unique()).value
     names = pl.DataFrame({"party": sorted({*everyone, *parties.target, *parties.senders})}, schema={"party": pl.String})
     grid = seen.join(names, how="cross").join(totals, on=_KEYS, how="anti")
-    zero = grid.with_columns(
-        *(pl.lit(0.0).alias(case) for case in CASES), pl.lit(str(list(Basis)[int(basis)])).alias("basis")
-    )
+    zero = grid.with_columns(*(pl.lit(0.0).alias(case) for case in CASES), pl.lit(basis).alias("basis"))
     return pl.concat([rows, zero.select(rows.columns)])
 
 
 def _over_parties(rows: pl.DataFrame, parties: Parties, everyone: Sequence[str]) -> list[pl.DataFrame]:
+    """Rows of each group; item detail for coalition and target only, or the sums would double the table."""
     keys = ["horizon", "channel", "item", "metric"]
-    third = pl.col("party").is_in(list(_third(parties, everyone)))
-    sums = [
-        _sum(rows.filter(pl.col("party").is_in(list(parties.senders))), keys, party=COALITION),
-        _sum(rows.filter(third & (pl.col("item") == ALL)), keys, party=THIRD_PARTIES),
-        _sum(rows.filter(pl.col("item") == ALL), keys, party=WORLD),
+    total = pl.col("item") == ALL
+    return [
+        _sum(
+            rows.filter(pl.col("party").is_in(list(group)) & (total | (name in (COALITION, TARGETS)))), keys, party=name
+        )
+        for name, group in _groups(parties, everyone).items()
     ]
-    if len(parties.target) > 1:
-        sums.append(_sum(rows.filter(pl.col("party").is_in(list(parties.target))), keys, party=TARGETS))
-    return sums
-
-
-def _third(parties: Parties, everyone: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(everyone) - set(parties.target) - set(parties.senders)))
 
 
 def _gdp_shares(
     rows: pl.DataFrame, parties: Parties, everyone: Sequence[str], gdp: Mapping[str, float]
 ) -> pl.DataFrame:
-    """LOSS / GDP. Null where the party's GDP is unknown; a group is null unless the GDP of every member is known."""
-    members = {
-        COALITION: parties.senders,
-        TARGETS: parties.target,
-        THIRD_PARTIES: _third(parties, everyone),
-        WORLD: tuple(sorted({*everyone, *parties.target, *parties.senders})),
-    }
-    sizes: dict[str, float | None] = dict(gdp)
-    for name, group in members.items():
-        # Third parties without a GDP are small places; their absence from the base is said in a note, and the sum
-        # over those that have one stands. For senders and target a missing GDP would distort: null.
-        known = [gdp[m] for m in group if m in gdp]
-        whole = len(known) == len(group) or name in (THIRD_PARTIES, WORLD)
-        sizes[name] = sum(known) if known and whole else None
-    base = pl.DataFrame({"party": list(sizes), "gdp": list(sizes.values())}, schema={"party": pl.String, "gdp": pl.Float64})
-    losses = rows.filter(pl.col("metric") == Metric.LOSS.value).join(base, on="party", how="left", maintain_order="left")
-    return losses.with_columns(
+    """LOSS / GDP; null where GDP is unknown. For a group, loss and GDP of the same members: those that have one."""
+    losses = rows.filter(pl.col("metric") == Metric.LOSS.value)
+    known = [name for name in {*everyone, *parties.target, *parties.senders} if name in gdp]
+    sized = losses.filter(pl.col("party").is_in(known))
+    sums = _over_parties(sized, parties, everyone)
+    base = {name: gdp[name] for name in known}
+    for name, group in _groups(parties, everyone).items():
+        base[name] = sum(gdp[m] for m in group if m in gdp)
+    bases = pl.DataFrame(
+        {"party": list(base), "gdp": list(base.values())}, schema={"party": pl.String, "gdp": pl.Float64}
+    )
+    unknown = losses.filter(~pl.col("party").is_in([*known, *_groups(parties, everyone)]))
+    shares = pl.concat([sized, *sums, unknown]).join(bases, on="party", how="left", maintain_order="left")
+    return shares.with_columns(
         *(pl.when(pl.col("gdp") > 0).then(pl.col(case) / pl.col("gdp")).alias(case) for case in CASES),
         pl.lit(Metric.LOSS_GDP.value).alias("metric"),
     ).select(rows.columns)
 
 
+def _groups(parties: Parties, everyone: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Sums over parties, and who is in them; the target has one where it is more than one economy."""
+    principals = {*parties.target, *parties.senders}
+    return {
+        COALITION: parties.senders,
+        **({TARGETS: parties.target} if len(parties.target) > 1 else {}),
+        THIRD_PARTIES: tuple(sorted(set(everyone) - principals)),
+        WORLD: tuple(sorted({*everyone, *principals})),
+    }
+
+
 def _ratios(rows: pl.DataFrame, parties: Parties) -> pl.DataFrame:
-    """Target over coalition, of LOSS and of LOSS_GDP; null where the coalition does not lose, for then no ratio exists."""
+    """Target over coalition, of LOSS and of LOSS_GDP; null where the coalition does not lose: there is no ratio."""
     target = TARGETS if len(parties.target) > 1 else parties.target[0]
     ways = {Metric.LOSS: Metric.LOSS_RATIO, Metric.LOSS_GDP: Metric.LOSS_GDP_RATIO}
     keys = ["horizon", "channel", "item", "metric"]
@@ -208,14 +209,10 @@ def _ratios(rows: pl.DataFrame, parties: Parties) -> pl.DataFrame:
     pair = chosen.filter(pl.col("party") == target).join(
         chosen.filter(pl.col("party") == COALITION), on=keys, suffix="_by", maintain_order="left"
     )
-    sides = [pl.col("basis"), pl.col("basis_by")]
     return pair.with_columns(
-        *(
-            pl.when(pl.col(f"{case}_by") > 0).then(pl.col(case) / pl.col(f"{case}_by")).alias(case)
-            for case in CASES
-        ),
+        *(pl.when(pl.col(f"{case}_by") > 0).then(pl.col(case) / pl.col(f"{case}_by")).alias(case) for case in CASES),
         pl.col("metric").replace_strict({str(a): str(b) for a, b in ways.items()}),
-        pl.struct(sides).map_elements(lambda s: weakest(*s.values()).value, return_dtype=pl.String).alias("basis"),
+        weakest_of("basis", "basis_by").alias("basis"),
     ).select(rows.columns)
 
 
@@ -225,7 +222,7 @@ def _ratios(rows: pl.DataFrame, parties: Parties) -> pl.DataFrame:
 def humanitarian_rows(
     shock: pl.DataFrame, flows: pl.DataFrame, scenario: str, phase: str, parties: Parties
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Share of the target's humanitarian imports that the text bans, and that stops in fact (METHODS 8 a and b).
+    """Share of the target's humanitarian imports that the text bans, and that stops in fact.
 
     Both are values over the target's imports of listed goods from everyone. Empty, with a note, where the data have
     no six-digit HS goods: the list cannot be looked up there, and a guess would be a number without a source.
@@ -233,8 +230,8 @@ def humanitarian_rows(
     base = humanitarian_imports(flows, parties)
     if base.is_empty():
         return IMPACTS.empty(), (
-            "humanitarian coverage is not computed: the flows hold no import of the target that can be looked up in the "
-            "humanitarian list (six-digit HS goods)",
+            "humanitarian coverage is not computed: the flows hold no import of the target that can be looked up in "
+            "the humanitarian list (six-digit HS goods)",
         )
     hit = shock.filter(pl.col("humanitarian") & pl.col("destination").is_in(list(parties.target)))
     stems = {Metric.HUMANITARIAN_BANNED_SHARE: "denied", Metric.HUMANITARIAN_EFFECTIVE_SHARE: "effective"}
@@ -245,7 +242,7 @@ def humanitarian_rows(
         for metric, stem in stems.items():
             columns = {case: stem if case == "value" else f"{stem}_{case}" for case in CASES}
             shares = {
-                case: float((mine["value"] * mine[column]).sum()) / total if total else None
+                case: float((mine["value"] * mine[column]).sum()) / float(total) if total else None
                 for case, column in columns.items()
             }
             basis = weakest(*base["basis"].unique(), *([Basis.ASSUMED] if stem == "effective" else []))

@@ -2,8 +2,8 @@
 
 With A the input coefficients, B the sales coefficients, L = (I - A)^-1, G = (I - B)^-1, v value added per output:
 
-    s           denied deliveries of each row, intermediate and final, at their value before     s = (A - A_S) x + (y - y_S)
-    extraction  x - x_S, with x_S = (I - A_S)^-1 y_S; the same as (I - A_S)^-1 s                 [METHODS 2.6; Dietzenbacher & Lahr 2013]
+    s           denied deliveries of each row, intermediate and final, before: (A - A_S) x + (y - y_S)
+    extraction  x - x_S, with x_S = (I - A_S)^-1 y_S; the same as (I - A_S)^-1 s (hypothetical extraction)
     upstream    L s: sales lost, and the suppliers' sales to those sellers (Leontief); bounds the extraction from above
     downstream  m G, m the inputs each column loses: output that cannot be made, and what is made of it (Ghosh)
 
@@ -12,6 +12,7 @@ are bounds of the linkage, to be read beside the substitution model. The Ghosh m
 and lets demand follow supply; its joint stability with Leontief is doubtful (Oosterhaven 1988): an indication, no more.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.linalg import lu_factor, lu_solve
+from scipy.linalg import LinAlgWarning, lu_factor, lu_solve
 
 from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.io_table import IOTable
@@ -41,7 +42,9 @@ class Chains:
     @cached_property
     def _lu(self) -> tuple[Floats, npt.NDArray[np.int32]]:
         system = np.eye(len(self.table.x)) - self.table.A
-        factors: tuple[Floats, npt.NDArray[np.int32]] = lu_factor(system)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LinAlgWarning)  # said below, with the mend
+            factors: tuple[Floats, npt.NDArray[np.int32]] = lu_factor(system)
         pivots = np.abs(np.diag(factors[0]))
         if not pivots.all() or pivots.min() < 1e-12 * pivots.max():
             raise ModelError(
@@ -60,7 +63,8 @@ class Chains:
         x = self.table.x
         scaled = np.divide(inputs, x, out=np.zeros_like(inputs), where=x > 0)
         solved: Floats = lu_solve(self._lu, scaled, trans=1)
-        return solved * x
+        made: Floats = solved * x
+        return made
 
     @cached_property
     def value_added_share(self) -> Floats:
@@ -88,11 +92,13 @@ class Chains:
         """s: what each row can no longer deliver, to industries and to final demand."""
         n, j, f = self.table.size
         sold = self.table.Z.reshape(n * j, n, j).sum(axis=2) + self.table.Y.reshape(n * j, n, f).sum(axis=2)
-        return (sold * denied).sum(axis=1)
+        lost: Floats = (sold * denied).sum(axis=1)
+        return lost
 
     def denied_inputs(self, denied: Floats) -> Floats:
         """m: the inputs each column no longer gets."""
-        return (self.table.Z * np.repeat(denied, len(self.table.sectors), axis=1)).sum(axis=0)
+        missing: Floats = (self.table.Z * np.repeat(denied, len(self.table.sectors), axis=1)).sum(axis=0)
+        return missing
 
 
 def _factors(cut: Floats, sectors: int) -> tuple[Floats, Floats]:
@@ -123,8 +129,12 @@ def input_output(chains: Chains, denied: Mapping[str, Floats], basis: str) -> An
     """
     table = chains.table
     lost: dict[Channel, list[Floats]] = {channel: [] for channel in CHANNELS}
-    for case in CASES:
+    for k, case in enumerate(CASES):
         share = denied[case]
+        if k and np.array_equal(share, denied[CASES[k - 1]]):  # a measure without a band
+            for answers in lost.values():
+                answers.append(answers[-1])
+            continue
         lost[Channel.EXTRACTION].append(chains.extraction(share))
         lost[Channel.UPSTREAM].append(chains.leontief(chains.denied_sales(share)))
         lost[Channel.DOWNSTREAM].append(chains.ghosh(chains.denied_inputs(share)))
@@ -135,10 +145,12 @@ def input_output(chains: Chains, denied: Mapping[str, Floats], basis: str) -> An
     n, j, _ = table.size
     added = table.VA.reshape(n, j).sum(axis=1)
     notes = (
-        "input_output: nobody substitutes and prices stand still, so everyone can only lose, third parties too: bounds, not forecasts",
+        "input_output: nobody substitutes and prices stand still, so everyone can only lose, third parties too: "
+        "bounds, not forecasts",
         "input_output: loss is value added; a target that is denied inputs shows it in downstream (Ghosh), not in "
         "extraction, which counts lost sales; Ghosh lets demand follow supply and is an indication (Oosterhaven 1988)",
-        f"input_output: table of {table.period}, {n} economies by {j} sectors ({table.classification}); shares of GDP are of the table's value added",
+        f"input_output: table of {table.period}, {n} economies by {j} sectors ({table.classification}); "
+        "shares of GDP are of the table's value added",
     )
     gdp = {e: float(a) for e, a in zip(table.economies, added, strict=True) if a > 0}
     return Answer("input_output", answer_rows(frames), (), notes, gdp=gdp)
@@ -164,7 +176,9 @@ def _rows(table: IOTable, channel: Channel, metric: Metric, cases: list[Floats],
 
 
 def items_of(table: IOTable) -> tuple[str, ...]:
-    """The sectors as items, CLASSIFICATION:sector, as `io_table.to_flows` writes them."""
+    """The sectors as items: CLASSIFICATION:sector; those of SITC1S in the words of flows, SITC:3 and SERVICES."""
+    if table.classification == "SITC1S":
+        return tuple(sector if sector == "SERVICES" else f"SITC:{sector}" for sector in table.sectors)
     return tuple(f"{table.classification}:{sector}" for sector in table.sectors)
 
 
@@ -174,11 +188,14 @@ def denied_shares(table: IOTable, shares: pl.DataFrame) -> dict[str, Floats]:
     economy = {name: k for k, name in enumerate(table.economies)}
     item = {name: k for k, name in enumerate(items_of(table))}
     frame = shares.filter(
-        pl.col("origin").is_in(list(economy)) & pl.col("destination").is_in(list(economy)) & pl.col("item").is_in(list(item))
+        pl.col("origin").is_in(list(economy))
+        & pl.col("destination").is_in(list(economy))
+        & pl.col("item").is_in(list(item))
     )
-    row = frame["origin"].replace_strict(economy, return_dtype=pl.Int64).to_numpy() * j + frame[
-        "item"
-    ].replace_strict(item, return_dtype=pl.Int64).to_numpy()
+    row = (
+        frame["origin"].replace_strict(economy, return_dtype=pl.Int64).to_numpy() * j
+        + frame["item"].replace_strict(item, return_dtype=pl.Int64).to_numpy()
+    )
     column = frame["destination"].replace_strict(economy, return_dtype=pl.Int64).to_numpy()
     made = {}
     for case in CASES:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from weaponized_interdependence.errors import UsageError
-from weaponized_interdependence.harmonize.products import to_sectors
+from weaponized_interdependence.harmonize.products import TARGETS, translate
 from weaponized_interdependence.io_table import IOTable, goods_sectors, to_flows
 from weaponized_interdependence.scenario import Measure, Phase, Scenario
+from weaponized_interdependence.simulation.input_output import items_of
 from weaponized_interdependence.simulation.shock import CASES, Parties, build_shock, trade_layers
 from weaponized_interdependence.terms import Basis, weakest
 
@@ -39,7 +40,8 @@ def table_flows(table: IOTable, *, domestic: bool = False) -> pl.DataFrame:
         goods = goods_sectors(table)
     except UsageError:
         goods = frozenset(table.sectors)
-    return to_flows(table, goods=goods, domestic=domestic)
+    words = dict(zip((f"{table.classification}:{s}" for s in table.sectors), items_of(table), strict=True))
+    return to_flows(table, goods=goods, domestic=domestic).with_columns(pl.col("item").replace_strict(words))
 
 
 def sector_shares(
@@ -71,7 +73,9 @@ def sector_shares(
                 "counted: give HS flows beside the table, or name its sectors"
             )
     elif by_product or everything:
-        fine = laid(products.flows, [*by_product, *everything], "through product flows").join(products.sector, on="item")
+        fine = laid(products.flows, [*by_product, *everything], "through product flows").join(
+            products.sector, on="item"
+        )
         parts.append(_shares(fine.with_columns(pl.col("sector").alias("item")), products.traded))
         # Where products are observed they know what is exempt; elsewhere the whole sector stops.
         parts.append(_shares(whole.join(products.traded, on=_CELL, how="anti")))
@@ -103,10 +107,15 @@ def _products(flows: pl.DataFrame, table: IOTable, parties: Parties) -> _Product
     )
     if goods.is_empty():
         return None
-    sector = to_sectors(goods["item"].unique().sort(), table.classification)
-    if sector is None:
+    # SITC1S, sections with services, is the target SITC and one sector more.
+    to = {"SITC1S": "SITC"}.get(table.classification, table.classification)
+    if to not in TARGETS:
         return None
-    sector = sector.with_columns((pl.lit(f"{table.classification}:") + pl.col("sector")).alias("sector"))
+    items = goods["item"].unique().sort()
+    known = set(items_of(table))
+    sector = pl.DataFrame({"item": items, "sector": translate(items, to).items}).filter(
+        pl.col("sector").is_in(list(known))
+    )
     cell = ["origin", "destination", pl.col("sector").alias("item")]
     traded = goods.join(sector, on="item").group_by(cell).agg(pl.col("value").sum().alias("traded"))
     return _Products(goods, sector, traded, ", ".join(goods["period"].unique().sort()))
@@ -142,5 +151,7 @@ def _combined(parts: list[pl.DataFrame]) -> pl.DataFrame:
     schema = {**dict.fromkeys(_CELL, pl.String), **dict.fromkeys(CASES, pl.Float64)}
     frames = [part.select(pl.col(name).cast(dtype) for name, dtype in schema.items()) for part in parts]
     rows = pl.concat(frames) if frames else pl.DataFrame(schema=schema)
-    merged = rows.group_by(_CELL, maintain_order=True).agg(*((1 - (1 - pl.col(case)).product()).alias(case) for case in CASES))
+    merged = rows.group_by(_CELL, maintain_order=True).agg(
+        *((1 - (1 - pl.col(case)).product()).alias(case) for case in CASES)
+    )
     return merged.filter(pl.col("high") > 0)

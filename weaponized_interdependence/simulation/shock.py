@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from weaponized_interdependence.harmonize.groups import expand
-from weaponized_interdependence.harmonize.products import item_matches, product_list, split_item
+from weaponized_interdependence.harmonize.products import match_items, match_list, product_list, split_item
 from weaponized_interdependence.scenario import KINDS, Band, Exemption, Measure, Phase, Scenario, as_band
 from weaponized_interdependence.schemas import Column, Table
 from weaponized_interdependence.terms import Basis, Layer, MeasureKind, Role
@@ -44,12 +44,12 @@ SHOCK = Table(
         Column("denied_low", _NUMBER, "share the text stops, low", unit="0 to 1"),
         Column("denied", _NUMBER, "share the text stops, after exemptions", unit="0 to 1"),
         Column("denied_high", _NUMBER, "share the text stops, high", unit="0 to 1"),
-        Column("effective_low", _NUMBER, "share that stops with payment denial and over-compliance, low", unit="0 to 1"),
-        Column("effective", _NUMBER, "share that stops with payment denial and over-compliance", unit="0 to 1"),
-        Column("effective_high", _NUMBER, "share that stops with payment denial and over-compliance, high", unit="0 to 1"),
+        Column("effective_low", _NUMBER, "share that stops in fact, low", unit="0 to 1"),
+        Column("effective", _NUMBER, "stops in fact, with payment denial and over-compliance", unit="0 to 1"),
+        Column("effective_high", _NUMBER, "share that stops in fact, high", unit="0 to 1"),
         Column("tariff", _NUMBER, "ad valorem duty added, after exemptions", unit="share of the price"),
         Column("exempt", _NUMBER, "share of the flow that the text lets through", unit="0 to 1"),
-        Column("humanitarian", pl.Boolean, "the item is on the humanitarian list; null where items cannot be looked up", nullable=True),
+        Column("humanitarian", pl.Boolean, "on the humanitarian list; null: items cannot be looked up", nullable=True),
         Column("measures", _TEXT, "ids of the measures that touch the flow, in order"),
         Column("origin_role", _TEXT, "who the origin is", vocabulary=Role),
         Column("destination_role", _TEXT, "who the destination is", vocabulary=Role),
@@ -115,6 +115,7 @@ def build_shock(scenario: Scenario, phase: Phase, flows: pl.DataFrame, parties: 
         & (pl.col("origin") != pl.col("destination"))
         & (pl.col("origin").is_in(ends) | pl.col("destination").is_in(ends))
     )
+    touched = _once(touched)
     present = tuple(Layer(name) for name in touched["layer"].unique().sort())
     items, row_item = _distinct(touched["item"])
     notes: list[str] = []
@@ -155,7 +156,7 @@ def build_shock(scenario: Scenario, phase: Phase, flows: pl.DataFrame, parties: 
     return Shock(table.filter(pl.Series(anywhere)), tuple(dict.fromkeys(notes)), unmatched)
 
 
-def humanitarian_imports(flows: pl.DataFrame, parties: Parties, name: str = "humanitarian") -> pl.DataFrame:
+def humanitarian_imports(flows: pl.DataFrame, parties: Parties) -> pl.DataFrame:
     """The target's imports of goods on the humanitarian list, from everyone: the base of the humanitarian shares."""
     goods = flows.filter(
         (pl.col("layer") == Layer.GOODS.value)
@@ -163,7 +164,7 @@ def humanitarian_imports(flows: pl.DataFrame, parties: Parties, name: str = "hum
         & (pl.col("origin") != pl.col("destination"))
     )
     items, row_item = _distinct(goods["item"])
-    listed, _ = _list_mask(name, items)
+    listed, _ = _humanitarian(items)
     return goods.filter(pl.Series(listed[row_item]))
 
 
@@ -173,9 +174,26 @@ def band(share: float | Band | None) -> tuple[float, float, float]:
     return full.low, full.value, full.high
 
 
+_BASIS = {n: str(b) for n, b in enumerate(Basis)}  # from the strongest to the weakest
+
+
+def weakest_basis() -> pl.Expr:
+    """Aggregation: the weakest basis of the rows of a group, as `terms.weakest` for one."""
+    return _rank("basis").max().replace_strict(_BASIS, return_dtype=pl.String).alias("basis")
+
+
+def weakest_of(*columns: str) -> pl.Expr:
+    """The weakest of several basis columns, row by row."""
+    return pl.max_horizontal(_rank(column) for column in columns).replace_strict(_BASIS, return_dtype=pl.String)
+
+
+def _rank(column: str) -> pl.Expr:
+    return pl.col(column).replace_strict({str(b): n for n, b in enumerate(Basis)}, return_dtype=pl.Int8)
+
+
 def classifications(items: Iterable[str]) -> tuple[str, ...]:
     """The classifications that `items` are written in, for messages."""
-    return tuple(sorted({split_item(item)[0] or item for item in items}))
+    return tuple(sorted({split_item(item)[0] for item in items}))
 
 
 def trade_layers(flows: pl.DataFrame) -> list[str]:
@@ -224,7 +242,7 @@ def _legs(scenario: Scenario, measure: Measure, present: Sequence[Layer], notes:
 
 
 def _present(layers: Sequence[Layer], present: Sequence[Layer]) -> tuple[Layer, ...]:
-    """The layers that count in these data: inputs are a part of goods and services, and stand in only where both are absent."""
+    """The layers that count here: inputs are a part of goods and services, and stand in only where both are absent."""
     if any(layer in present for layer in TRADE):
         return tuple(layer for layer in layers if layer is not Layer.INPUTS)
     return (*layers, Layer.INPUTS) if set(layers) & set(TRADE) else tuple(layers)
@@ -241,6 +259,14 @@ def _mask(flows: pl.DataFrame, leg: _Leg) -> npt.NDArray[np.bool_]:
     ).to_series().to_numpy()  # fmt: skip
 
 
+def _once(flows: pl.DataFrame) -> pl.DataFrame:
+    """Repeated keys summed: a shock has one row a flow."""
+    key = ["period", "layer", "origin", "destination", "item"]
+    if flows.select(pl.struct(key).n_unique()).item() == flows.height:
+        return flows
+    return flows.group_by(key, maintain_order=True).agg(pl.col("value").sum(), pl.col("unit").first(), weakest_basis())
+
+
 def _distinct(items: pl.Series) -> tuple[pl.Series, npt.NDArray[np.int64]]:
     """The distinct items, and for each row the position of its item: patterns are then matched once an item."""
     distinct = items.unique().sort()
@@ -252,10 +278,13 @@ def _distinct(items: pl.Series) -> tuple[pl.Series, npt.NDArray[np.int64]]:
 def _item_mask(
     who: str, patterns: Sequence[str], lists: Sequence[str], items: pl.Series, notes: list[str]
 ) -> npt.NDArray[np.bool_]:
-    """Which items fit a pattern or stand on a list; all of them where neither is named."""
+    """Which items fit a pattern or stand on a list; all of them where neither is named. Remarks go to `notes`."""
     if not patterns and not lists:
         return np.ones(len(items), dtype=bool)
-    mask = item_matches(items, patterns).to_numpy() if patterns else np.zeros(len(items), dtype=bool)
+    match = match_items(items, patterns)
+    mask = match.mask.to_numpy()
+    # A file names items in several classifications to fit several data sets: that some find nothing is no remark here.
+    notes.extend(f"{who}: {fault}" for fault in (match.edition_faults if mask.any() else match.faults))
     for name in lists:
         listed, said = _list_mask(name, items)
         notes.extend(f"{who}: {text}" for text in said)
@@ -263,33 +292,22 @@ def _item_mask(
     return mask
 
 
+def _list_mask(name: str, items: pl.Series, *, predecessors: bool = False) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Which items are on a product list, and what of the list these items cannot show."""
+    match = match_list(product_list(name), items, predecessors=predecessors)
+    return match.mask.to_numpy(), [str(fault) for fault in match.faults]
+
+
+def _humanitarian(items: pl.Series) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Items on the humanitarian list. In an older edition the wider goods that a code came from count too: to miss half
+    of the list would show food and medicine as banned that no text bans.
+    """
+    return _list_mask("humanitarian", items, predecessors=True)
+
+
 def _is_hs6(item: str) -> bool:
     classification, code = split_item(item)
     return classification.startswith("HS") and len(code) == 6
-
-
-def _list_mask(name: str, items: pl.Series) -> tuple[npt.NDArray[np.bool_], list[str]]:
-    """Which items are on a product list, and what of the list the items cannot show."""
-    codes = product_list(name)
-    listed = set(codes.codes["code"])
-    parts = [split_item(item) for item in items]
-    is_hs6 = [_is_hs6(item) for item in items]
-    mask = np.array([hs6 and code in listed for (_, code), hs6 in zip(parts, is_hs6, strict=True)], dtype=bool)
-    if not any(is_hs6):
-        found = ", ".join(classifications(items)) or "no items at all"
-        return mask, [
-            f"list {name} ({codes.edition}) is made of six-digit HS codes and cannot be applied to data in {found}: "
-            "nothing of it is used"
-        ]
-    editions = sorted({cls for (cls, _), hs6 in zip(parts, is_hs6, strict=True) if hs6})
-    if editions == [codes.edition]:
-        return mask, []
-    held = {code for (_, code), hs6 in zip(parts, is_hs6, strict=True) if hs6}
-    absent = len(listed - held)
-    return mask, [
-        f"list {name} is {codes.edition}, the data are {', '.join(editions)}: codes are matched as they stand, and "
-        f"{absent} of {len(listed)} listed codes have no flow to or from the target in the data (not traded, or not in that edition)"
-    ]
 
 
 def _exempt(
@@ -298,10 +316,12 @@ def _exempt(
     """Exempt share of each flow, and whether its item is humanitarian (null where that cannot be known)."""
     share = np.zeros(flows.height)
     goods = (flows["layer"] == Layer.GOODS.value).to_numpy()
-    on_list, said = _list_mask("humanitarian", items)
+    on_list, said = _humanitarian(items)
     listed = on_list[row_item] & goods
     known = any(_is_hs6(item) for item in items)
     if scenario.humanitarian_exemption:
+        if goods.any() and not known:
+            said = ["it cannot be applied, nothing is exempted by it: " + text for text in said]
         notes.extend(f"humanitarian exemption: {text}" for text in said if goods.any())
         share = np.maximum(share, listed)
     for number, exemption in enumerate(scenario.exemptions, 1):
@@ -329,7 +349,9 @@ def _listed(hits: dict[str, npt.NDArray[np.bool_]], height: int) -> pl.Series:
     if not names.width:
         return pl.Series("measures", [""] * height, dtype=pl.String)
     each: Callable[[str], pl.Expr] = lambda name: pl.when(pl.col(name)).then(pl.lit(name))  # noqa: E731
-    return names.select(pl.concat_str([each(n) for n in names.columns], separator=",", ignore_nulls=True).alias("measures")).to_series()
+    return names.select(
+        pl.concat_str([each(n) for n in names.columns], separator=",", ignore_nulls=True).alias("measures")
+    ).to_series()
 
 
 def _named(stem: str, case: str) -> str:

@@ -8,7 +8,6 @@ import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from weaponized_interdependence.simulation import baseline, sectors
 from weaponized_interdependence.simulation.baseline import Baseline, Input
 from weaponized_interdependence.simulation.elasticities import Elasticities, load
 from weaponized_interdependence.simulation.exposure import exposure
-from weaponized_interdependence.simulation.impact import Answer, Assumption, humanitarian_rows, to_impacts
+from weaponized_interdependence.simulation.impact import Answer, Assumption, humanitarian_rows, no_answer, to_impacts
 from weaponized_interdependence.simulation.input_output import Chains, denied_shares, input_output
 from weaponized_interdependence.simulation.shock import (
     SHOCK,
@@ -58,7 +57,7 @@ class Model:
     name: str
     needs: str
     meaning: str
-    run: Callable[[Setting], Answer | None]
+    run: Callable[[Setting], Answer]
 
 
 @dataclass(frozen=True)
@@ -131,29 +130,32 @@ def simulate(
     chains = Chains(base.table) if base.table is not None else None
     parties = parties_of(scenario)
 
-    notes = [*base.notes, *elasticity.notes]
+    notes = [*base.notes, *elasticity.notes, *_absent_notes(parties, base)]
     shocks, impacts, assumptions = [], [], _scenario_assumptions(scenario)
     answered: set[str] = set()
-    matched: set[str] = set()
+    matched = False
     for phase in scenario.phase_list():
         # What the text stops is worked out once, whatever number of models then answers to it.
         shock = build_shock(scenario, phase, base.flows, parties)
         setting = Setting(scenario, phase, parties, base, shock, elasticity, chains)
         shocks.append(shock.table)
         notes += [*shock.notes, *_unmatched_notes(scenario, phase, shock, base)]
-        matched |= set(phase.measures) - set(shock.unmatched)
+        matched |= not shock.table.is_empty()
         for model in chosen:
             answer = model.run(setting)
-            if answer is None:
-                continue
-            answered.add(model.name)
             notes += answer.notes
+            if answer.rows.is_empty():
+                continue
+            matched = True
+            answered.add(model.name)
             assumptions += answer.assumptions
-            impacts.append(to_impacts(answer, scenario.name, phase.name, parties, base.economies(model.needs), base.gdp))
+            impacts.append(
+                to_impacts(answer, scenario.name, phase.name, parties, base.economies(model.needs), base.gdp)
+            )
         humane, said = humanitarian_rows(shock.table, base.flows, scenario.name, phase.name, parties)
         impacts.append(humane)
         notes += said if base.has_flows else ()
-    if not answered:
+    if not matched:
         raise ModelError(
             f"scenario {scenario.name}: no measure matches anything in the data",
             faults=[Fault(note) for note in dict.fromkeys(notes)],
@@ -161,7 +163,7 @@ def simulate(
         )
     return Result(
         scenario=scenario,
-        impacts=IMPACTS.conform(pl.concat(impacts)),
+        impacts=pl.concat([IMPACTS.empty(), *impacts]),  # each part conforms, and model and phase keep their keys apart
         shock=SHOCK.conform(pl.concat(shocks)),
         notes=tuple(dict.fromkeys(notes)),
         inputs=(*base.inputs, baseline.stamped("elasticities", elasticity.path, elasticity.rows.height)),
@@ -176,17 +178,17 @@ def simulate(
 # ---- models -----------------------------------------------------------------------------------------------------
 
 
-def _exposure(setting: Setting) -> Answer | None:
+def _exposure(setting: Setting) -> Answer:
     if setting.shock.table.is_empty():
-        return None
+        return no_answer("exposure")
     return exposure(setting.shock.table, setting.base.flows)
 
 
-def _substitution(setting: Setting) -> Answer | None:
+def _substitution(setting: Setting) -> Answer:
     trade, shock = setting.base.trade, setting.shock.table
     hit = shock.filter(pl.col("layer").is_in(setting.base.trade_layers))
     if hit.is_empty():
-        return None
+        return no_answer("substitution")
     market = market_of(trade, hit)
     items = pl.Series(market.items, dtype=pl.String)
     sigmas = {h.value: setting.elasticities.of(items, h.value) for h in (Horizon.SHORT, Horizon.LONG)}
@@ -194,13 +196,17 @@ def _substitution(setting: Setting) -> Answer | None:
     return substitution(market, sigmas, setting.base.expenditure, basis)
 
 
-def _input_output(setting: Setting) -> Answer | None:
+def _input_output(setting: Setting) -> Answer:
     assert setting.chains is not None
-    found = sectors.sector_shares(setting.scenario, setting.phase, setting.chains.table, setting.base.flows, setting.parties)
+    found = sectors.sector_shares(
+        setting.scenario, setting.phase, setting.chains.table, setting.base.flows, setting.parties
+    )
     if found.shares.is_empty():
-        return None
+        return no_answer("input_output", found.notes)
     answer = input_output(setting.chains, denied_shares(setting.chains.table, found.shares), found.basis)
-    return Answer(answer.model, answer.rows, answer.additive, (*found.notes, *answer.notes), answer.assumptions, answer.gdp)
+    return Answer(
+        answer.model, answer.rows, answer.additive, (*found.notes, *answer.notes), answer.assumptions, answer.gdp
+    )
 
 
 MODELS: dict[str, Model] = {
@@ -231,6 +237,21 @@ def _choose(models: Sequence[str] | None, *, flows: bool, table: bool) -> list[M
 
 
 # ---- what the result says about itself --------------------------------------------------------------------------
+
+
+def _absent_notes(parties: Parties, base: Baseline) -> list[str]:
+    """Senders and targets that the data do not hold: their losses are zero for that reason, which must be said."""
+    said = []
+    for data, needs in (("flows", base.has_flows), ("input-output table", base.table is not None)):
+        if not needs:
+            continue
+        held = set(base.economies("table" if data != "flows" else "flows"))
+        for role, codes in (("target", parties.target), ("senders", parties.senders)):
+            if missing := [code for code in codes if code not in held]:
+                said.append(
+                    f"{role} not in the {data}: {', '.join(missing)}; nothing reaches them or comes from them there"
+                )
+    return said
 
 
 def _unmatched_notes(scenario: Scenario, phase: Phase, shock: Shock, base: Baseline) -> list[str]:

@@ -8,7 +8,7 @@ With source prices p_i = 1 and no duty this is the cut-off power of Clayton, Mag
 ln P = -ln(1 - omega) / (sigma - 1), omega the denied share of imports.
 
 Sellers. Buyers keep what they spend on the item and spread it over the sources they have left. At old prices seller i
-would sell Y'; its supply is fixed, so its price moves to p_i = (Y' / Y)^(1 / sigma), and its revenue by the same factor.
+would sell Y'; its supply is fixed, so its price moves to p_i = (Y' / Y)^(1 / sigma), its revenue by the same factor.
 Sellers who are not denied sell more and dearer: third parties may gain. One round, not iterated to an equilibrium.
 
 Across items, spending shares a_j of total spending E, the rest an outside good, elasticity rho:
@@ -44,9 +44,9 @@ RHO = Assumption(
     unit="elasticity",
     basis=Basis.ASSUMED.value,
     source=(
-        "chosen. 1.36 is remembered as the across-sector estimate of Redding & Weinstein, Accounting for Trade Patterns "
-        "(2018), and could not be checked against the paper; at 2 a complete cut of a small item costs its own value, "
-        "at 1.2 five times that; at 1 or below no finite answer exists for a complete cut"
+        "chosen. 1.36 is remembered as the across-sector estimate of Redding & Weinstein, Accounting for Trade "
+        "Patterns (2018), and could not be checked against the paper; at 2 a complete cut of a small item costs its "
+        "own value, at 1.2 five times that; at 1 or below no finite answer exists for a complete cut"
     ),
 )
 
@@ -58,7 +58,8 @@ def cutoff_power(omega: npt.ArrayLike, sigma: npt.ArrayLike) -> Any:
     """Log price rise of an item whose sources lose a share `omega`: -ln(1 - omega) / (sigma - 1).
 
     Zero at omega = 0, convex, superadditive over the members of a coalition that supply the same item, falling in
-    sigma, infinite as omega goes to 1. sigma > 1; fixed source prices. [METHODS 2.4; Clayton, Maggiori & Schreger 2024]
+    sigma, infinite as omega goes to 1. sigma > 1; fixed source prices. In the spirit of Clayton, Maggiori and
+    Schreger, A Framework for Geoeconomics (2024).
 
     >>> round(float(cutoff_power(0.5, 2.0)), 6)
     0.693147
@@ -72,7 +73,8 @@ def cutoff_score(imports: npt.ArrayLike, omega: npt.ArrayLike, sigma: npt.ArrayL
     """Score of an item for targeting: imports * [(1 - omega)^(-1 / (sigma - 1)) - 1].
 
     The weight of the item in the target's imports times the price rise that denial would cause: highly convex in the
-    coalition's market share. [Hausmann, Schetter & Yildirim 2024; METHODS 2.5]
+    coalition's market share. After Hausmann, Schetter and Yildirim, On the Design of
+    Effective Sanctions (2024), who target by products; the closed form is ours.
 
     >>> float(cutoff_score(10.0, 0.75, 2.0))
     30.0
@@ -83,7 +85,7 @@ def cutoff_score(imports: npt.ArrayLike, omega: npt.ArrayLike, sigma: npt.ArrayL
 def spending_loss(weights: Floats, fall: Floats, rho: float) -> tuple[Floats, Floats]:
     """Loss 1 - 1/P as a share of spending, and each item's part of it, which add up exactly.
 
-    `weights` (parties, items): a_j. `fall` (parties, items): 1 - P_j^(1 - rho), or ln P_j when rho is 1. Where a party's
+    `weights` (parties, items): a_j. `fall` (parties, items): 1 - P_j^(1 - rho), or ln P_j when rho is 1. Where the
     total is zero the parts are those of a small shock, a_j fall_j / (rho - 1), so the split has no hole at zero.
     """
     parts = weights * fall
@@ -130,7 +132,8 @@ class Market:
     def sum(self, end: Index, weights: Floats) -> Floats:
         """Sum of `weights` over the flows of each (item, economy at `end`), flat."""
         n = len(self.economies)
-        return np.bincount(self.item * n + end, weights, minlength=len(self.items) * n)
+        total: Floats = np.bincount(self.item * n + end, weights, minlength=len(self.items) * n).astype(np.float64)
+        return total
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,9 @@ def one_round(market: Market, denied: Floats, sigma: Floats) -> Round:
     spending, sales = market.sum(market.destination, market.value), market.sum(market.origin, market.value)
     share = market.value / spending[buyer]
     duty = 1 + market.tariff
-    weight = share * (1 - denied) * duty**power
+    weight = share * (1 - denied)
+    if market.tariff.any():
+        weight *= duty**power
     left = market.sum(market.destination, weight)
     # A buyer left with no source spends nothing on the item; its own loss is in its index, not in anyone's sales.
     bought = np.divide(weight, left[buyer], out=np.zeros_like(weight), where=left[buyer] > 0) * spending[buyer]
@@ -196,11 +201,14 @@ def substitution(
     """
     if rho.low <= 1:
         raise ModelError(
-            f"rho of {rho.low:g} gives no finite loss where every source of an item is denied", mend="choose rho above 1"
+            f"rho of {rho.low:g} gives no finite loss where every source of an item is denied",
+            mend="choose rho above 1",
         )
     frames, notes = [], []
     for horizon, rows in sigmas.items():
-        ordered = pl.DataFrame({"item": market.items}, schema={"item": pl.String}).join(rows, on="item", how="left", maintain_order="left")
+        ordered = pl.DataFrame({"item": market.items}, schema={"item": pl.String}).join(
+            rows, on="item", how="left", maintain_order="left"
+        )
         columns = {"low": "sigma_high", "value": "sigma", "high": "sigma_low"}
         rhos = {"low": rho.high, "value": rho.value, "high": rho.low}
         cases = [
@@ -212,22 +220,24 @@ def substitution(
         unmatched = rows.filter(pl.col("pattern") == "*").height
         if horizon == Horizon.LONG.value and unmatched:
             notes.append(
-                f"substitution: {unmatched} of {rows.height} items have no elasticity of their own at the long horizon and take the default row *"
+                f"substitution: {unmatched} of {rows.height} items have no elasticity of their own at the long "
+                "horizon and take the default row *"
             )
     notes += [
         "substitution: one round of adjustment, not an equilibrium; supply is fixed, spending on each item is kept",
         "substitution: channel imports is the welfare loss of buyers, exports the change of sellers' revenue, revenue "
-        "the duty collected (a gain, hence negative); duties in force before, and lost with banned imports, are not known",
+        "the duty collected (a gain, hence negative); duties in force before, lost with banned imports, are not known",
     ]
     poor = sorted(set(market.economies) - set(expenditure))
     if poor:
         notes.append(
-            f"substitution: no GDP for {len(poor)} economies ({_some(poor)}); their loss is that of items small in all they spend"
+            f"substitution: no GDP for {len(poor)} economies ({_some(poor)}); their loss is that of items "
+            "small in all they spend"
         )
     if not (market.origin == market.destination).any():
         notes.append(
-            "substitution: the flows hold no domestic sales, so imports are taken as the only source of an item; where a "
-            "party makes the item itself its loss is overstated"
+            "substitution: the flows hold no domestic sales, so imports are taken as the only source of an item; where "
+            "a party makes the item itself its loss is overstated"
         )
     return Answer("substitution", answer_rows(frames), ADDITIVE, tuple(notes), (rho,))
 

@@ -4,10 +4,11 @@ v is thousand USD and q metric tons; FLOWS gets USD and t. Codes k that lost the
 010121); `TOTAL` in place of a product is the sum over products. A year of eleven million rows goes through polars'
 streaming engine: `stream_baci` never holds the rows, only one eight-byte key for each.
 
-The rows are run through once: taken rows to the output, and beside it their summary, their keys and the count of rejected
-rows by reason. Only if something is wrong are they run through again, to say where.
+The rows are run through once: taken rows to the output, and beside it their summary, their keys and the count of
+rejected rows by reason. Only if something is wrong are they run through again, to say where.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +20,10 @@ from weaponized_interdependence import exports
 from weaponized_interdependence.errors import InputError, UsageError
 from weaponized_interdependence.schemas import FLOWS, REJECTED
 from weaponized_interdependence.sources.baci_files import sort_files, wanted_member
-from weaponized_interdependence.sources.baci_rows import LEVELS, TOTAL, Job, name_of
+from weaponized_interdependence.sources.baci_rows import LEVELS, TOTAL, Job
 from weaponized_interdependence.sources.files import mended, opened, scan
-from weaponized_interdependence.sources.reading import Check, FileStamp, Reading, Reason, summary_of
+from weaponized_interdependence.sources.provenance import metadata_of
+from weaponized_interdependence.sources.reading import Check, FileStamp, Reading, Reason, count_reasons
 from weaponized_interdependence.sources.streaming import MOST_REJECTED, as_text, repeated, sink_flows
 
 Level = Literal["hs6", "hs4", "hs2", "total"]
@@ -122,38 +124,156 @@ class _Run:
 
 
 def _load(paths: Sequence[Path], asked: _Asked, out: Path | None, finish: Finish) -> Reading:
-    level = _level(asked.aggregate)
     with opened(paths, wanted=wanted_member(asked.years)) as files:
         found = sort_files(
             files, edition=asked.edition, country_codes=asked.country_codes, product_codes=asked.product_codes
         )
-        strict_list = asked.product_codes is not None
-        job = Job(found, level, asked.years, strict_list, typed=found.edition is not None)
-        stamps = _Stamps(lambda: (*dict.fromkeys(f.stamp for f in files), *found.dictionaries))
-        job, run = _run_as_it_can(job, out, _footer(Reading("baci", notes=found.notes), stamps))
+        job = Job(
+            found,
+            _level(asked.aggregate),
+            asked.years,
+            reject_products=asked.product_codes is not None,
+            typed=found.edition is not None,
+        )
+
+        def footer(reading: Reading) -> Callable[[], dict[str, str]]:
+            return lambda: metadata_of(replace(reading, files=stamps()))
+
+        def stamps() -> tuple[FileStamp, ...]:
+            return (*dict.fromkeys(f.stamp for f in files), *found.dictionaries)
+
+        draft = Reading("baci", notes=(*found.notes, *_notes(asked)))
+        job, run = _run_or_mend(job, out, footer(draft))
         if TOTAL in run.products and len(run.products) > 1:
-            # the sum over products beside the products: taking both would count everything twice
+            # The sum over products stands beside the products: taking both would count everything twice.
             job = replace(job, totals_are_extra=True)
-            run = _run(job, out, _footer(Reading("baci", notes=found.notes), stamps))
-        again, taken_back = _repeats(job, repeated(run.keys))
+            run = _run(job, out, footer(draft))
+        again = _repeats(job, repeated(run.keys))
         if not again.is_empty():
-            run = _run(job, out, _footer(Reading("baci", notes=found.notes), stamps), without=again)
-        counts = {**run.counts, **taken_back}
+            run = _run(job, out, footer(draft), without=again)
+        counts = run.counts | count_reasons(again)
         reading = finish(
-            Reading(
-                "baci",
+            replace(
+                draft,
                 flows=run.flows,
                 rejected=_rejected(job, again) if counts else REJECTED.empty(),
+                counts=tuple(sorted(counts.items(), key=lambda pair: -pair[1])),
                 files=stamps(),
                 checks=_product_check(job, run),
-                notes=(*found.notes, *_notes(counts, asked)),
                 scope=_scope(job, run),
                 summary=run.summary,
-                counts=tuple(sorted(counts.items(), key=lambda pair: -pair[1])),
-                written=out,
             )
         )
         if out is not None and (counts or reading.failed):
-            # the file's own metadata must tell of rejections and failed checks, known only now
-            _run(job, out, _footer(reading, stamps), without=again)
+            # The metadata of the file must tell of rejections and failed checks, and they are known only now.
+            _run(job, out, footer(reading), without=again)
     return reading
+
+
+def _run_or_mend(job: Job, out: Path | None, footer: Callable[[], dict[str, str]]) -> tuple[Job, _Run]:
+    """Run; if a cell or a line is not as it should be, run again over mended copies, cells read as text."""
+    try:
+        return job, _run(job, out, footer)
+    except pl.exceptions.ComputeError:
+        fixed = [mended(f) if f.layout is not None else (f, {}) for f in job.files.data]
+    data = tuple(file for file, _ in fixed)
+    odd = {n: rows for n, (_, rows) in enumerate(fixed)}
+    job = replace(job, files=replace(job.files, data=data), typed=False, odd=odd)
+    try:
+        return job, _run(job, out, footer)
+    except pl.exceptions.ComputeError as error:
+        names = ", ".join(f.name for f in data)
+        raise InputError(f"cannot be parsed: {str(error).splitlines()[0]}", where=names) from error
+
+
+def _run(
+    job: Job, out: Path | None, footer: Callable[[], dict[str, str]], *, without: pl.DataFrame | None = None
+) -> _Run:
+    """One run over all rows: the good ones less those in `without` to `out`, or into memory; and their sums."""
+    judged = job.judged(numbered=without is not None)
+    good = judged.filter("good")
+    if without is not None:
+        good = good.join(without.lazy(), on=["file", "row"], how="anti", maintain_order="left")
+    flows = job.flows(good)
+    plans = [
+        flows if out is None else sink_flows(flows, out, footer),
+        job.summary(good, flows),
+        good.select(pl.col("k").unique()),
+        job.bad(judged).group_by("reason").agg(rows=pl.len()),
+        good.select(job.key()),
+    ]
+    taken, summary, products, bad, keys = pl.collect_all(plans, engine="streaming")
+    counts = {str(reason): int(rows) for reason, rows in bad.iter_rows()}
+    return _Run(as_text(taken) if out is None else None, summary, products["k"], counts, keys["key"])
+
+
+def _repeats(job: Job, keys: pl.Series) -> pl.DataFrame:
+    """file, row and reason of every good row whose key came before."""
+    if keys.is_empty():
+        return pl.DataFrame(schema={"file": pl.Int32, "row": pl.Int64, "reason": pl.String})
+    rows = job.judged(numbered=True).filter("good").select("file", "row", "v", "q", job.key())
+    rows = rows.join(keys.to_frame().lazy(), on="key", how="semi").sort("file", "row")
+    first = [pl.col(c).first().over("key") for c in "vq"]
+    same = pl.col("v").eq_missing(first[0]) & pl.col("q").eq_missing(first[1])
+    reason = pl.when(same).then(pl.lit(str(Reason.REPEATED))).otherwise(pl.lit(str(Reason.CONFLICTING)))
+    later = pl.int_range(pl.len()).over("key") > 0
+    return rows.with_columns(reason=reason).filter(later).select("file", "row", "reason").collect()
+
+
+def _rejected(job: Job, again: pl.DataFrame) -> pl.DataFrame:
+    """REJECTED: the rows no rule lets through and the repeats, each as it stands in its file; at most MOST_REJECTED."""
+    text = replace(job, typed=False)
+    bad = text.bad(text.judged(numbered=True)).select("file", "row", "reason")
+    rows = pl.concat([bad, again.lazy()]).sort("file", "row").head(MOST_REJECTED).collect(engine="streaming")
+    parts = [REJECTED.empty()]
+    for n, file in enumerate(job.files.data):
+        mine = rows.filter(pl.col("file") == n).select("row", "reason")
+        raw = scan(file, row="row").with_columns(pl.col("row").cast(pl.Int64))
+        record = pl.struct(file.columns).struct.json_encode()
+        odd = {row: json.dumps({"cells": cells}, ensure_ascii=False) for row, cells in job.odd.get(n, {}).items()}
+        if odd:
+            record = pl.col("row").replace_strict(odd, default=record, return_dtype=pl.String)
+        found = raw.join(mine.lazy(), on="row", how="inner", maintain_order="left").select(
+            file=pl.lit(Path(file.name).name), row="row", reason="reason", record=record
+        )
+        parts.append(found.collect(engine="streaming"))
+    return pl.concat(parts)
+
+
+def _product_check(job: Job, run: _Run) -> tuple[Check, ...]:
+    """Are the products in the dictionary that was found? (One that was given rejects them.)"""
+    if job.files.products is None or job.reject_products:
+        return ()
+    codes = [k for k in run.products if k != TOTAL]
+    strange = sorted(set(codes) - set(job.files.products))
+    found = (
+        f"{len(strange)} of {len(codes)} are not: {', '.join(f'{k:06d}' for k in strange[:5])}" if strange else "all"
+    )
+    return (Check("products", "all in the product_codes file", found, not strange),)
+
+
+def _scope(job: Job, run: _Run) -> str:
+    if run.summary.is_empty() or run.summary["origins"].max() < _WHOLE_ORIGINS:  # type: ignore[operator]
+        return "extract"
+    if TOTAL in run.products:
+        return "total"
+    if len(run.products) < _WHOLE_PRODUCTS:
+        return "extract"
+    return "hs6" if job.level == "hs6" else "aggregated"
+
+
+def _notes(asked: _Asked) -> list[str]:
+    notes = []
+    if asked.years:
+        notes.append(
+            f"only the years {', '.join(map(str, asked.years))} were asked for; rows of others were passed over"
+        )
+    if asked.aggregate != "hs6":
+        notes.append(f"products are summed to {asked.aggregate}; a sum has a quantity only where each part has one")
+    return notes
+
+
+def _level(aggregate: str) -> str:
+    if aggregate not in LEVELS:
+        raise UsageError(f"aggregate={aggregate!r} is no level", mend=f"one of {', '.join(LEVELS)}")
+    return aggregate

@@ -11,6 +11,7 @@ import numpy as np
 from weaponized_interdependence.errors import Fault, InputError
 
 _BLOCK = 1 << 22
+_MOST_ODD = 100_000
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "blank"}
 _WIDE = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
 
@@ -133,17 +134,17 @@ def recode(name: str, path: Path, scratch: Path, encoding: str) -> Path:
     return target
 
 
-def repair(name: str, layout: Layout) -> tuple[Layout, list[int]]:
-    """(layout of a copy whose odd rows are blank, their numbers), or the layout itself if no row is odd.
+def repair(name: str, layout: Layout) -> tuple[Layout, dict[int, list[str]]]:
+    """(layout of a copy whose odd rows are blank, those rows' cells), or the layout itself if no row is odd.
 
     An odd row has more or fewer cells than the header. Row 1 is the first after the header; a blank line counts as a
-    row, for that is how the scan numbers them. Raises InputError for text that is not UTF-8 and for a quotation mark
-    that is never closed.
+    row, for that is how the scan numbers them. Raises InputError for text that is not UTF-8, for a quotation mark that
+    is never closed, and for a file that is odd throughout.
     """
     wanted = len(layout.columns)
     if _plainly_regular(layout, wanted):
-        return layout, []
-    odd: list[int] = []
+        return layout, {}
+    odd: dict[int, list[str]] = {}
     target = layout.scratch / f"mended-{len(list(layout.scratch.iterdir()))}"
     blank = [""] * wanted
     row = 0
@@ -157,7 +158,9 @@ def repair(name: str, layout: Layout) -> tuple[Layout, list[int]]:
             writer.writerow(next(reader))
             for row, cells in enumerate(reader, start=1):
                 if cells and len(cells) != wanted:
-                    odd.append(row)
+                    odd[row] = cells
+                    if len(odd) > _MOST_ODD:
+                        raise _too_odd(name, wanted, odd)
                 writer.writerow(cells if len(cells) == wanted else blank)
     except UnicodeDecodeError:
         raise encoding_error(name, layout.path) from None
@@ -167,15 +170,10 @@ def repair(name: str, layout: Layout) -> tuple[Layout, list[int]]:
     return Layout(target, layout.columns, layout.delimiter, layout.scratch), odd
 
 
-def odd_rows(layout: Layout, rows: Sequence[int]) -> Iterator[tuple[int, list[str]]]:
-    """(row, its cells as they stand) for the rows `repair` found odd."""
-    asked = set(rows)
-    with layout.path.open(encoding="utf-8-sig", newline="") as source:
-        reader = csv.reader(source, delimiter=layout.delimiter)
-        next(reader)
-        for row, cells in enumerate(reader, start=1):
-            if row in asked:
-                yield row, cells
+def _too_odd(name: str, wanted: int, odd: dict[int, list[str]]) -> InputError:
+    first = [Fault(f"row {row} has {len(cells)} cells") for row, cells in list(odd.items())[:3]]
+    what = f"more than {_MOST_ODD} lines do not have the header's {wanted} cells"
+    return InputError(what, where=name, mend="is it another format, or are texts with commas not quoted?", faults=first)
 
 
 def blocks(path: Path) -> Iterator[bytes]:

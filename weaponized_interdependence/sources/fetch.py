@@ -118,7 +118,7 @@ def fetch_files(
     declaration = load_declaration(name)
     chosen = choose(declaration, year=year, edition=edition)
     folder = Path(dest) if dest is not None else cache_dir() / "sources" / name
-    addresses = [(d, address(d, declaration, year=year, version=version)) for d in chosen]
+    addresses = [(d, address(d, declaration, year=year, edition=edition, version=version)) for d in chosen]
     by_hand = [d for d in chosen if d.manual and not d.url]
     if by_hand:
         raise FetchError(
@@ -138,7 +138,7 @@ def choose(declaration: Declaration, *, year: int | None = None, edition: str | 
     listed = ", ".join(dict.fromkeys(_title(d) for d in offered))
     if edition is not None:
         wanted = edition.casefold()
-        fitting = [d for d in offered if wanted in (d.name.casefold(), d.edition.casefold())]
+        fitting = [d for d in offered if wanted in (d.name.casefold(), d.edition.casefold()) or "{edition}" in d.url]
         if not fitting:
             raise UsageError(f"{declaration.name} has no edition {edition!r}", mend=f"choose from {listed}")
     else:
@@ -156,9 +156,16 @@ def _title(download: Download) -> str:
     return (download.edition or download.name) + span
 
 
-def address(download: Download, declaration: Declaration, *, year: int | None, version: str | None) -> str:
+def address(
+    download: Download,
+    declaration: Declaration,
+    *,
+    year: int | None = None,
+    edition: str | None = None,
+    version: str | None = None,
+) -> str:
     """The URL with its placeholders filled; UsageError naming every one that is still open."""
-    given = {"year": "" if year is None else str(year), "version": version or ""}
+    given = {"year": "" if year is None else str(year), "edition": edition or "", "version": version or ""}
     holes = re.findall(r"{(\w+)}", download.url)
     values = {h: given.get(h) or download.parameters.get(h, "") for h in holes}
     if lacking := [h for h in values if not values[h]]:

@@ -140,9 +140,13 @@ def _readers_fitting(columns: Sequence[str]) -> list[str]:
 
 
 def scan(
-    file: Opened, schema: Mapping[str, type[pl.DataType]] | None = None, *, row: str | None = None
+    file: Opened,
+    schema: Mapping[str, type[pl.DataType]] | None = None,
+    *,
+    row: str | None = None,
+    missing: Sequence[str] = (),
 ) -> pl.LazyFrame:
-    """A lazy scan; `row` adds the file row (first is 1).
+    """A lazy scan; `row` adds the file row (first is 1); cells equal to one of `missing` are null.
 
     Of a CSV the columns in `schema` have that type and the others are text; a cell that does not fit makes polars raise
     on collect, so ask for pl.String where that can be. Parquet and Arrow keep their own types (categories as text).
@@ -157,34 +161,36 @@ def scan(
         separator=file.layout.delimiter,
         row_index_name=row,
         row_index_offset=1,
+        null_values=list(missing) or None,
         glob=False,
     )
 
 
-def text_frame(file: Opened) -> tuple[pl.DataFrame, list[int]]:
-    """The whole file with a column `row`, and the rows whose number of cells is wrong (all their cells are null).
+def text_frame(file: Opened) -> tuple[pl.DataFrame, dict[int, list[str]]]:
+    """The whole file with a column `row`, and the odd rows: those with the wrong number of cells, with
+    their cells (in the frame these rows are null).
 
     Cells of a CSV are text, stripped of blanks, null when empty; Parquet and Arrow keep their types. Lines with
     nothing in them are left out.
     """
     if file.layout is None:
-        return scan(file, row="row").collect(), []
-    fixed, malformed = mended(file)
+        return scan(file, row="row").collect(), {}
+    fixed, odd = mended(file)
     frame = scan(fixed, row="row").collect()
     cells = pl.col(pl.String).str.strip_chars()
     frame = frame.with_columns(pl.when(cells != "").then(cells))
     nothing = pl.all_horizontal(pl.exclude("row").is_null())
-    return frame.filter(~nothing | pl.col("row").is_in(malformed)), malformed
+    return frame.filter(~nothing | pl.col("row").is_in(list(odd))), odd
 
 
-def mended(file: Opened) -> tuple[Opened, list[int]]:
+def mended(file: Opened) -> tuple[Opened, dict[int, list[str]]]:
     """`file` as it is when every line has the header's number of cells; else a copy where the odd ones are blank.
 
-    Gives the numbers of those rows too. The copy lies beside the temporary files of `opened`, and dies with them.
+    Gives those rows' cells too. The copy lies beside the temporary files of `opened`, and dies with them.
     """
     assert file.layout is not None
-    layout, malformed = repair(file.name, file.layout)
-    return replace(file, path=layout.path, layout=layout), malformed
+    layout, odd = repair(file.name, file.layout)
+    return replace(file, path=layout.path, layout=layout), odd
 
 
 def _unique(columns: Sequence[str]) -> list[str]:

@@ -100,10 +100,10 @@ def read_icio(paths: Sequence[Path], *, period: str | None = None, edition: str 
     path = one_path(paths, "icio")
     with opened([path], wanted=lambda name: period is None or period in Path(name).name) as files:
         if len(files) > 1:
-            inside = some((Path(f.name).name for f in files), 12)
+            inside = some((member_name(f) for f in files), 12)
             raise UsageError(f"{path} holds {len(files)} tables: {inside}", mend="choose the year with period=")
         sheet = read_sheet(files[0])
-        name = Path(files[0].name).name
+        name = member_name(files[0])
     parts = cut(sheet, str(path))
     classification = classify([s for _, s in parts.sellers], edition, str(path))
     table = assemble(
@@ -115,6 +115,11 @@ def read_icio(paths: Sequence[Path], *, period: str | None = None, edition: str 
         where=str(path),
     )
     return table_reading("icio", table, [path], checks=output_check(parts))
+
+
+def member_name(file: Opened) -> str:
+    """The plain name of a file, or of the member of a zip."""
+    return Path(file.name.rsplit("!", 1)[-1]).name
 
 
 def read_sheet(file: Opened) -> Sheet:

@@ -24,6 +24,8 @@ Key = tuple[str, str]
 # A published table whose accounts miss output by more than this, summed over all industries, is not read as it should
 # be (a column too many, a row left out); publishers' own rounding stays far below (WIOD 2013: 0.04 to 0.09 per cent).
 TOLERANCE = 0.005
+# A table of fewer economies than any release has is somebody's extract: world totals are not asked of it.
+WHOLE = 40
 
 
 @dataclass
@@ -241,7 +243,7 @@ def table_reading(
         files=tuple(stamp(f) for f in files),
         checks=(*checks, *table_checks(table, step=step)),
         notes=(*table.notes, *table_notes(table)),
-        scope="whole",
+        scope="whole" if len(table.economies) >= WHOLE else "extract",
         summary=table_summary(table),
     )
 

@@ -51,6 +51,7 @@ class Reason(Term):
         "the same key with other numbers came earlier; the first is kept, and which is right cannot be known",
     )
     WORLD_PARTNER = "partner is World (a total)", "the sum over all partners; beside the partners it counts twice"
+    AGGREGATE = "a sum over several economies", "the row is a group (World, income group); its members have their own"
     GROUP_PARTNER = "partner is a group", "a sum over several economies; beside its members it counts twice"
     SUBTOTAL = "item is a subtotal", "the sum of items that stand in the same file; beside them it counts twice"
     BREAKDOWN = "part of a breakdown", "a part (second partner, transport, customs) of a total in the same file"
@@ -201,21 +202,21 @@ def reject_repeats(
     return marked.filter(pl.col("reason").is_null()).drop("_n", "_first", "reason"), rejected
 
 
-def summarise(flows: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-    """One row a period, layer and unit: rows, value, distinct origins, destinations and items."""
-    return (
-        flows.lazy()
-        .group_by("period", "layer", "unit")
-        .agg(
-            rows=pl.len(),
-            value=pl.col("value").sum(),
-            origins=pl.col("origin").n_unique(),
-            destinations=pl.col("destination").n_unique(),
-            items=pl.col("item").n_unique(),
-        )
-        .sort("period", "layer", "unit")
-        .collect()
+def summary_of(flows: pl.LazyFrame) -> pl.LazyFrame:
+    """One row a period, layer and unit: rows, value, distinct origins, destinations and items; lazily."""
+    measured = flows.group_by("period", "layer", "unit").agg(
+        rows=pl.len(),
+        value=pl.col("value").sum(),
+        origins=pl.col("origin").n_unique(),
+        destinations=pl.col("destination").n_unique(),
+        items=pl.col("item").n_unique(),
     )
+    return measured.with_columns(pl.col("period", "layer", "unit").cast(pl.String)).sort("period", "layer", "unit")
+
+
+def summarise(flows: pl.DataFrame) -> pl.DataFrame:
+    """`summary_of` for a frame in memory."""
+    return summary_of(flows.lazy()).collect()
 
 
 def demand(reading: Reading, *, strict: bool) -> Reading:
@@ -231,11 +232,8 @@ def demand(reading: Reading, *, strict: bool) -> Reading:
     counts = reading.rejected_counts
     total = sum(counts.values())
     where = ", ".join(Path(f.path).name for f in reading.files)
-    nothing = (
-        reading.written is None
-        and reading.table is None
-        and all(f is None or f.is_empty() for f in (reading.flows, reading.macro))
-    )
+    rows = None if reading.summary is None else int(reading.summary["rows"].sum())
+    nothing = not rows and reading.table is None and (reading.macro is None or reading.macro.is_empty())
     meanings = {str(r): r.meaning for r in Reason}
     faults = [Fault(f"{rows} row(s): {reason} ({meanings.get(reason, '')})") for reason, rows in counts.items()]
     first = [

@@ -14,6 +14,8 @@ from typing import Any
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError, nearest
 from weaponized_interdependence.sources.declaration import Declaration, load_declaration
+from weaponized_interdependence.sources.expectations import check_expectations
+from weaponized_interdependence.sources.provenance import metadata_of
 from weaponized_interdependence.sources.reading import FileStamp, Reading, demand, summarise
 
 
@@ -135,28 +137,6 @@ def stream(name: str, paths: Sequence[str | Path], out: str | Path, *, strict: b
     return replace(reading, flows=None, written=out)
 
 
-def metadata_of(reading: Reading) -> dict[str, str]:
-    """What a file made from `reading` says about where it came from: keys and text, for `exports.write`."""
-    import json
-
-    from weaponized_interdependence import __version__
-
-    declared = reader(reading.name).declaration
-    return {
-        "tool": "weaponized_interdependence",
-        "tool_version": __version__,
-        "reader": reading.name,
-        "publisher": declared.publisher,
-        "licence": declared.licence,
-        "citation": declared.citation,
-        "scope": reading.scope,
-        "inputs": json.dumps([{"path": f.path, "sha256": f.sha256, "bytes": f.bytes} for f in reading.files]),
-        "rejected": json.dumps(reading.rejected_counts),
-        "checks": json.dumps([{"name": c.name, "found": c.found, "ok": c.ok} for c in reading.checks]),
-        "notes": json.dumps(list(reading.notes), ensure_ascii=False),
-    }
-
-
 def check_options(chosen: Reader, options: Mapping[str, Any]) -> None:
     """UsageError naming every option the reader does not have, and those it has."""
     known = chosen.options
@@ -191,8 +171,6 @@ def find_files(paths: Sequence[str | Path]) -> tuple[Path, ...]:
 
 
 def _checked(chosen: Reader, reading: Reading, *, strict: bool) -> Reading:
-    from weaponized_interdependence.sources.expectations import check_expectations
-
     if reading.summary is None and reading.flows is not None:
         reading = replace(reading, summary=summarise(reading.flows))
     reading = reading.adding(checks=check_expectations(chosen.declaration, reading))

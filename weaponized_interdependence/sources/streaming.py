@@ -4,7 +4,6 @@ import base64
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from weaponized_interdependence.schemas import FLOWS
@@ -23,7 +22,7 @@ def sink_flows(flows: pl.LazyFrame, path: Path, metadata: Callable[[], Mapping[s
     def footer(_context: object) -> dict[str, str]:
         return {"table": FLOWS.name, **metadata(), "ARROW:schema": _schema()}
 
-    return flows.select(FLOWS.schema).sink_parquet(path, compression_level=1, metadata=footer, lazy=True)
+    return flows.select(*FLOWS.schema).sink_parquet(path, compression_level=1, metadata=footer, lazy=True)
 
 
 def as_text(flows: pl.DataFrame) -> pl.DataFrame:
@@ -36,11 +35,10 @@ def repeated(keys: pl.Series) -> pl.Series:
 
     Publishers' files mostly come sorted by key, so order is looked at before anything is sorted.
     """
-    values = keys.to_numpy()
-    if len(values) < 2 or bool((values[1:] > values[:-1]).all()):
+    if len(keys) < 2 or bool((keys[1:] > keys[:-1]).all()):
         return keys.clear()
-    ordered = np.sort(values)
-    return pl.Series(keys.name, np.unique(ordered[1:][ordered[1:] == ordered[:-1]]), dtype=keys.dtype)
+    ordered = keys.sort()
+    return ordered[1:].filter(ordered[1:] == ordered[:-1]).unique()
 
 
 def _schema() -> str:

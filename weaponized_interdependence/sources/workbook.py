@@ -49,15 +49,27 @@ def read_grid(path: Path, choose: Callable[[list[str]], str | None] | None = Non
         name = names[0] if choose is None else choose(names)
         if name is None:
             raise InputError(f"no sheet of this layout; it has {', '.join(names)}", where=str(path))
-        frame = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
+        text, numbers = (
+            book.load_sheet(name, header_row=None, skip_rows=0, dtypes=kind).to_polars() for kind in ("string", "float")
+        )
     except fastexcel.FastExcelError as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             "not a whole Excel workbook", where=str(path), mend="was the download cut off?", faults=[Fault(reason)]
         ) from error
-    frame = frame.rename({old: str(i) for i, old in enumerate(frame.columns)})
-    text = pl.all().cast(pl.String).str.strip_chars()
-    return Grid(name, frame.select(pl.when(text != "").then(text)))
+    columns = []
+    for i, (said, number) in enumerate(zip(text.get_columns(), numbers.get_columns(), strict=True)):
+        plain = said.cast(pl.String).str.strip_chars()
+        # As text the parser gives nine decimals at most; where there are decimals the number itself says them all.
+        exact = number.cast(pl.Float64).cast(pl.String)
+        cell = pl.DataFrame({"plain": plain, "exact": exact}).select(
+            pl.when(pl.col("exact").is_not_null() & pl.col("plain").str.contains(r"[.eE]"))
+            .then("exact")
+            .otherwise(pl.when(pl.col("plain") != "").then("plain"))
+            .alias(str(i))
+        )
+        columns.append(cell.to_series())
+    return Grid(name, pl.DataFrame(columns))
 
 
 def check_workbook(path: Path) -> None:

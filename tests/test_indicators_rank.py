@@ -1,0 +1,243 @@
+"""The one path from FLOWS to SCORES: options, refusals, ranks and metadata."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pytest
+
+from weaponized_interdependence import __version__
+from weaponized_interdependence.errors import InputError, UnknownCodeError, UsageError
+from weaponized_interdependence.exports import read_metadata, write
+from weaponized_interdependence.indicators.rank import rank, ranking_metadata, worked
+from weaponized_interdependence.io_table import IOTable
+from weaponized_interdependence.schemas import CONTROLS, FLOWS, SCORES
+
+
+def flows(*rows: tuple, period: str = "2019", layer: str = "goods", unit: str = "USD") -> pl.DataFrame:
+    full = [(period, layer, o, d, i, float(v), None, None, unit, "observed") for o, d, i, v in rows]
+    return pl.DataFrame(full, schema=dict(FLOWS.schema), orient="row")
+
+
+TWO_ITEMS = flows(
+    ("DEU", "FRA", "SITC:3", 1), ("RUS", "DEU", "SITC:3", 5), ("DEU", "FRA", "SITC:7", 8), ("CHN", "DEU", "SITC:7", 2)
+)
+
+
+def test_items_are_summed_or_ranked_one_by_one() -> None:
+    summed = rank(TWO_ITEMS, "export_share")
+    assert summed.select("item", "node", "score", "rank").rows() == [
+        ("ALL", "DEU", 9 / 16, 1),
+        ("ALL", "RUS", 5 / 16, 2),
+        ("ALL", "CHN", 2 / 16, 3),
+        ("ALL", "FRA", 0.0, 4),
+    ]
+    apart = rank(TWO_ITEMS, "export_share", by=("item",))
+    for item in ("SITC:3", "SITC:7"):
+        alone = rank(TWO_ITEMS.filter(pl.col("item") == item), "export_share")
+        assert apart.filter(pl.col("item") == item).equals(alone)
+        assert set(alone["item"]) == {item}
+
+
+@pytest.mark.parametrize("layer", ["goods", "payments"])
+def test_every_item_at_once_equals_each_by_itself(layer: str) -> None:
+    rng = np.random.default_rng(4)
+    rows = [
+        (o, d, f"HS17:{item:06d}", int(rng.integers(1, 99)))
+        for item in range(4)
+        for o in "ABCDE"
+        for d in "ABCDE"
+        if o != d and rng.random() < 0.4
+    ]
+    frame = flows(*rows, layer=layer)
+    names = [
+        "hhi_imports",
+        "trade_dependence",
+        "betweenness",
+        "panopticon",
+        "panopticon_extraterritorial",
+        "chokepoint",
+    ]
+    at_once = rank(frame, names, by=["item"])
+    one_by_one = pl.concat([rank(rows, names) for _, rows in sorted(frame.group_by("item"), key=lambda g: str(g[0]))])
+    assert at_once.drop("score").equals(one_by_one.drop("score"))
+    assert at_once["score"].to_numpy() == pytest.approx(one_by_one["score"].to_numpy(), nan_ok=True)
+
+
+def test_ties_share_the_smallest_rank_and_undefined_scores_have_none() -> None:
+    scores = rank(flows(("A", "B", "X", 2), ("C", "B", "X", 2), ("D", "B", "X", 1)), ["export_share", "hhi_imports"])
+    shares = scores.filter(pl.col("indicator") == "export_share")
+    assert dict(shares.select("node", "rank").rows()) == {"A": 1, "C": 1, "D": 3, "B": 4}
+    hhi = scores.filter(pl.col("indicator") == "hhi_imports")
+    assert dict(hhi.select("node", "rank").rows()) == {"B": 1, "A": None, "C": None, "D": None}
+    assert hhi["node"][0] == "B"
+    assert rank(flows(("A", "B", "X", 2), ("C", "B", "X", 2)), "export_share", top=1)["node"].to_list() == ["A", "C"]
+
+
+def test_a_total_is_never_added_to_its_parts() -> None:
+    mixed = pl.concat([TWO_ITEMS, flows(("DEU", "FRA", "TOTAL", 9))])
+    with pytest.raises(UsageError, match="TOTAL stands beside SITC:3") as caught:
+        rank(mixed, "export_share")
+    assert "keep either the total or its parts" in str(caught.value)
+    assert set(rank(mixed, "export_share", by=("item",))["item"]) == {"TOTAL", "SITC:3", "SITC:7"}
+    with pytest.raises(UsageError, match="HS17:27 holds HS17:270900"):
+        rank(flows(("A", "B", "HS17:27", 1), ("A", "B", "HS17:270900", 1)), "export_share")
+
+
+def test_units_are_never_summed() -> None:
+    mixed = pl.concat([flows(("A", "B", "X", 1)), flows(("A", "C", "X", 1), unit="EUR")])
+    with pytest.raises(UsageError, match="X: EUR, USD"):
+        rank(mixed, "out_strength")
+    apart = pl.concat([flows(("A", "B", "X", 1)), flows(("A", "C", "Y", 1), unit="EUR")])
+    scores = rank(apart, "out_strength", by=("item",))
+    assert dict(scores.select("item", "unit").unique().rows()) == {"X": "USD", "Y": "EUR"}
+    layers = pl.concat([flows(("A", "B", "X", 1)), flows(("A", "C", "X", 1), unit="EUR", layer="claims")])
+    assert set(rank(layers, "out_strength").select("layer", "unit").rows()) == {("goods", "USD"), ("claims", "EUR")}
+
+
+def test_the_weakest_basis_of_the_flows_is_kept() -> None:
+    rows = flows(("A", "B", "X", 1), ("A", "B", "Y", 1)).with_columns(basis=pl.Series(["observed", "estimated"]))
+    assert set(rank(rows, "out_strength")["basis"]) == {"estimated"}
+    by_item = rank(rows, "out_strength", by=("item",))
+    assert dict(by_item.select("item", "basis").unique().rows()) == {"X": "observed", "Y": "estimated"}
+
+
+def test_periods_and_layers_are_ranked_apart_and_in_order() -> None:
+    frame = pl.concat(
+        [flows(("A", "B", "X", 1), period=p, layer=la) for p in ("2020", "2019") for la in ("services", "goods")]
+    )
+    found = rank(frame, ["in_strength", "export_share"])
+    order = found.select("period", "layer", "indicator").unique(maintain_order=True).rows()
+    assert order == [
+        (p, la, i) for p in ("2019", "2020") for la in ("goods", "services") for i in ("in_strength", "export_share")
+    ]
+    assert set(rank(frame, "export_share", periods=["2020"])["period"]) == {"2020"}
+    with pytest.raises(UsageError, match="no flows of period") as caught:
+        rank(frame, "export_share", periods=["2021"])
+    assert "2019, 2020" in str(caught.value)
+
+
+def test_lazy_flows_give_the_same_ranking() -> None:
+    assert rank(TWO_ITEMS.lazy(), "export_share", periods=["2019"]).equals(rank(TWO_ITEMS, "export_share"))
+
+
+def test_groups_are_expanded_by_the_last_day_of_the_period() -> None:
+    rows = [("GBR", "USA", "X", 1), ("DEU", "USA", "X", 1), ("CAN", "USA", "X", 2)]
+    frame = pl.concat([flows(*rows, period=p) for p in ("2019", "2020-Q1", "2021")])
+    scores = rank(frame, "chokepoint", jurisdiction=["EU"], target=["USA"])
+    # The United Kingdom left on 31 January 2020: it counts at the end of 2019, not of the quarter after.
+    assert scores.select("period", "node", "score").rows() == [
+        ("2019", "EU", 0.5),
+        ("2020-Q1", "EU", 0.25),
+        ("2021", "EU", 0.25),
+    ]
+    joint = rank(frame, "chokepoint", jurisdiction=["EU+CAN", "EU"], target=["USA"], periods=["2019"])
+    assert dict(joint.select("node", "score").rows()) == {"EU+CAN": 1.0, "EU": 0.5}
+    as_target = rank(frame, "chokepoint", jurisdiction=["USA"], target=["EU"], periods=["2019"])
+    assert as_target.select("counterpart", "score").rows() == [("EU", 1.0)]
+
+
+def test_a_group_can_hold_a_control() -> None:
+    held = pl.DataFrame([("EU", "USA", "currency", 0.5)], schema=dict(CONTROLS.schema), orient="row")
+    frame = flows(("USA", "CAN", "X", 3), ("DEU", "CAN", "X", 1))
+    scores = rank(frame, "panopticon", jurisdiction=["EU"], controls=held)
+    assert scores["score"].to_list() == [(1.5 + 1) / 4]
+
+
+def test_unknown_parties_are_reported_together() -> None:
+    with pytest.raises(UnknownCodeError) as caught:
+        rank(TWO_ITEMS, "chokepoint", jurisdiction=["Atlantis", "Germny"], target=["DEU"])
+    assert "Atlantis" in str(caught.value)
+    assert "Germny" in str(caught.value)
+
+
+def test_an_economy_without_flows_touches_nothing() -> None:
+    scores = rank(TWO_ITEMS, ["panopticon", "chokepoint"], jurisdiction=["BRA"], target=["DEU"])
+    assert scores["score"].to_list() == [0.0, 0.0]
+
+
+def test_a_target_inside_the_jurisdiction_is_refused() -> None:
+    with pytest.raises(UsageError, match="DEU and EU share DEU"):
+        rank(TWO_ITEMS, "chokepoint", jurisdiction=["EU"], target=["DEU"])
+
+
+def test_everything_wrong_with_the_options_is_said_at_once() -> None:
+    with pytest.raises(UsageError) as caught:
+        rank(TWO_ITEMS, "export_share", by=("node",), target=["DEU"], max_detour=-1, damping=2, top=0)
+    text = str(caught.value)
+    for part in ("cannot rank by", "target is given", "max_detour is -1", "damping is 2", "top is 0"):
+        assert part in text
+    with pytest.raises(UsageError, match="no indicator named"):
+        rank(TWO_ITEMS, [])
+    with pytest.raises(UsageError, match="jurisdiction is the text 'EU'"):
+        rank(TWO_ITEMS, "panopticon", jurisdiction="EU")
+    with pytest.raises(UsageError, match="nothing to rank"):
+        rank(None, "panopticon")
+
+
+def test_bad_flows_and_controls_are_refused_with_reasons() -> None:
+    with pytest.raises(InputError, match="value is negative in 1"):
+        rank(flows(("A", "B", "X", -1)), "export_share")
+    with pytest.raises(InputError, match=r"lack the column\(s\) unit"):
+        rank(TWO_ITEMS.drop("unit"), "export_share")
+    with pytest.raises(InputError, match="unknown layer: smoke"):
+        rank(flows(("A", "B", "X", 1), layer="smoke"), "export_share")
+    held = pl.DataFrame([("USA", "DEU", "currency", 1.5)], schema=dict(CONTROLS.schema), orient="row")
+    with pytest.raises(InputError, match="lie outside 0 to 1"):
+        rank(TWO_ITEMS, "panopticon", controls=held)
+
+
+def test_a_table_gives_production_paths_beside_the_other_layers() -> None:
+    Z, Y = np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([[5.0, 1.0], [2.0, 6.0]])
+    x = Z.sum(axis=1) + Y.sum(axis=1)
+    made = IOTable("2019", ("DEU", "FRA"), ("s",), ("fd",), Z, Y, x - Z.sum(axis=0), x, 0 * x, "X", basis="estimated")
+    inputs = flows(("DEU", "FRA", "X:s", 2), ("FRA", "DEU", "X:s", 3), layer="inputs")
+    scores = rank(pl.concat([TWO_ITEMS, inputs]), ["panopticon", "export_share"], table=made)
+    found = {(la, i): set(rows["basis"]) for (la, i), rows in scores.group_by("layer", "indicator")}
+    assert found == {
+        ("goods", "panopticon"): {"observed"},
+        ("goods", "export_share"): {"observed"},
+        ("inputs", "panopticon"): {"estimated"},
+        ("inputs", "export_share"): {"observed"},
+    }
+    alone = rank(None, "panopticon", table=made)
+    assert alone.equals(scores.filter(pl.col("layer") == "inputs", pl.col("indicator") == "panopticon"))
+    # Sold only to oneself, nothing would touch the other: R = (I - A_RR)^-1 by hand.
+    L = np.linalg.inv(np.eye(2) - Z / x)
+    v = 1 - (Z / x).sum(axis=0)
+    outside = v[1] / (1 - Z[1, 1] / x[1]) * Y[1, 1]
+    score = alone.filter(pl.col("node") == "DEU")["score"].item()
+    assert score == pytest.approx(1 - outside / Y.sum())
+    assert v @ L == pytest.approx(np.ones(2))
+
+
+@dataclass
+class FakeStamp:
+    path: str
+    sha256: str
+    bytes: int
+
+
+def test_metadata_tells_definitions_inputs_options_and_reaches_the_file(tmp_path: object) -> None:
+    names = ["panopticon", "chokepoint_rerouted"]
+    scores = rank(TWO_ITEMS, names, max_detour=1.0)
+    loops = pl.concat([TWO_ITEMS, flows(("DEU", "DEU", "SITC:3", 4), ("DEU", "CHN", "SITC:3", 0))])
+    notes = ranking_metadata(
+        names, flows=loops, inputs=[FakeStamp("a.csv", "ab" * 32, 7)], options={"max_detour": 1.0, "top": None}
+    )
+    path = tmp_path / "ranking.parquet"  # type: ignore[operator]
+    write(scores, path, table=SCORES, metadata=notes)
+    read = read_metadata(path)
+    assert read["tool"] == f"weaponized_interdependence {__version__}"
+    definitions = json.loads(read["definitions"])
+    assert list(definitions) == names
+    assert {"formula", "weights", "unit", "citation"} <= set(definitions["panopticon"])
+    assert json.loads(read["inputs"]) == [{"path": "a.csv", "sha256": "ab" * 32, "bytes": 7}]
+    assert json.loads(read["options"]) == {"max_detour": 1.0}
+    assert json.loads(read["left_out"]) == {"zero_value": 1, "self_loop": 1}
+    assert pl.read_parquet(path).equals(scores)
+
+
+def test_worked_gives_minus_zero_no_sign() -> None:
+    assert str(worked("net_strength", [("A", "B", 1), ("B", "A", 1)])) == "{'A': 0.0, 'B': 0.0}"

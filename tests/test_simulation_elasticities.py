@@ -1,0 +1,140 @@
+"""Elasticity sets: one convention inside, every fault of a file at once, and numbers that come from where they say."""
+
+import math
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from weaponized_interdependence.errors import InputError, UsageError
+from weaponized_interdependence.settings import data_dir
+from weaponized_interdependence.simulation.elasticities import load
+
+HEADER = "item,low,value,high,horizon,convention,basis\n"
+ANY = "*,1,2,3,long,trade_elasticity,assumed\n*,1,2,3,short,trade_elasticity,assumed\n"
+FOLDER = data_dir() / "reference" / "elasticities"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine.csv"
+    path.write_text(HEADER + text, encoding="utf-8")
+    return path
+
+
+def sigma_of(path: Path | str, item: str, horizon: str = "long") -> tuple[str, float, float, float]:
+    row = load(path).of(pl.Series([item]), horizon).row(0, named=True)
+    return row["pattern"], row["sigma_low"], row["sigma"], row["sigma_high"]
+
+
+def test_each_convention_becomes_sigma(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        ANY + "HS:01,1,2,4,long,trade_elasticity,estimated\nHS:02,0.25,0.5,1,long,inverse_trade_elasticity,estimated\n"
+        "HS:03,2,3,5,long,sigma,estimated\n",
+    )
+    assert sigma_of(path, "HS17:010121") == ("HS:01", 2, 3, 5)
+    assert sigma_of(path, "HS17:020110") == ("HS:02", 2, 3, 5)  # the inverse turns the ends around
+    assert sigma_of(path, "HS17:030111") == ("HS:03", 2, 3, 5)
+
+
+def test_the_longest_pattern_wins_and_the_rest_take_the_default(tmp_path: Path) -> None:
+    path = written(tmp_path, ANY + "HS:27,4,4,4,long,sigma,estimated\nHS:2709,26,26,26,long,sigma,estimated\n")
+    assert sigma_of(path, "HS92:270900")[0] == "HS:2709"
+    assert sigma_of(path, "HS22:271012")[0] == "HS:27"
+    assert sigma_of(path, "HS22:844110")[0] == "*"
+    assert sigma_of(path, "TOTAL")[0] == "*"
+    assert sigma_of(path, "HS92:270900", "short")[0] == "*"
+
+
+def test_sector_codes_are_names_not_prefixes() -> None:
+    assert sigma_of("default", "WIOD13:c2")[0] == "WIOD13:c2"
+    assert sigma_of("default", "WIOD13:c20")[0] == "WIOD13:c20"
+    assert sigma_of("default", "SITC:3")[0] == "SITC:3"
+    assert sigma_of("default", "SERVICES")[0] == "SERVICES"
+
+
+def test_every_fault_is_named_with_its_line(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "HS:01,3,2,1,long,trade_elasticity,estimated\nHS:02,x,2,3,middle,theta,guessed\n"
+        "HS:03,1,2,3,long,sigma,assumed\nHS:03,1,2,3,long,sigma,assumed\n",
+    )
+    with pytest.raises(InputError) as caught:
+        load(path)
+    said = str(caught.value)
+    for expected in (
+        "mine.csv:2",
+        "mine.csv:3",
+        "mine.csv:5",
+        "convention",
+        "horizon must",
+        "basis must",
+        "no row * for horizon short",
+    ):
+        assert expected in said
+
+
+def test_a_sigma_under_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no finite loss"):
+        load(written(tmp_path, ANY + "HS:01,0.5,2,3,long,sigma,estimated\n"))
+
+
+def test_an_unknown_set_and_a_wrong_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="default"):
+        load("defautl")
+    with pytest.raises(UsageError, match="no elasticity file"):
+        load(tmp_path / "absent.csv")
+    path = tmp_path / "other.csv"
+    path.write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(InputError, match="not an elasticity set"):
+        load(path)
+
+
+def published() -> dict[str, float]:
+    """`SET:code` -> trade elasticity, from the published numbers as printed."""
+    ways = {"trade_elasticity": lambda v: v, "inverse_trade_elasticity": lambda v: 1 / v, "sigma": lambda v: v - 1}
+    rows = pl.read_csv(FOLDER / "published.csv", infer_schema=False).iter_rows(named=True)
+    return {f"{r['set']}:{r['code']}".replace(" ", "_"): ways[r["convention"]](float(r["value"])) for r in rows}
+
+
+def test_the_default_set_is_computed_from_the_published_numbers_it_names() -> None:
+    known = published()
+    rows = pl.read_csv(FOLDER / "default.csv", infer_schema=False).filter(pl.col("horizon") == "long")
+    for row in rows.iter_rows(named=True):
+        central = [known[k] for k in row["central_from"].split()]
+        every = central + [known[k] for k in row["band_from"].split()]
+        mean = math.exp(sum(map(math.log, central)) / len(central))
+        found = [float(row[c]) for c in ("low", "value", "high")]
+        assert found == pytest.approx([min(every), mean, max(every)], rel=1e-3), row["item"]
+
+
+def test_published_numbers_are_the_reference_ones(shared_reference: Path) -> None:
+    reference = pl.read_csv(shared_reference / "elasticities.csv", infer_schema=False)
+    verified = reference.filter(pl.col("verified").str.starts_with("yes") & ~pl.col("source").str.starts_with("Boehm"))
+    given = sorted(pl.read_csv(FOLDER / "published.csv").filter(pl.col("set") != "BLPN")["value"].to_list())
+    raw = verified["raw_value_in_source"].str.replace('"roughly four"', "4", literal=True)
+    assert given == pytest.approx(sorted(float(v) for v in raw))
+
+
+def test_no_unverified_number_is_in_the_long_run_defaults() -> None:
+    rows = pl.read_csv(FOLDER / "default.csv", infer_schema=False)
+    assert set(rows.filter(pl.col("horizon") == "long")["verified"]) == {"yes"}
+    assert rows.filter(pl.col("verified") != "yes")["basis"].to_list() == ["assumed"]
+
+
+def test_every_chapter_section_and_industry_has_its_own_row() -> None:
+    items = [f"HS17:{n:02d}0000" for n in range(1, 98) if n != 77]
+    items += [f"SITC:{n}" for n in range(9)] + [f"WIOD13:c{n}" for n in range(1, 36)] + ["SERVICES"]
+    found = load().of(pl.Series(items), "long")
+    assert found.filter(pl.col("pattern") == "*")["item"].to_list() == []
+
+
+def test_the_protee_file_is_minus_sigma(shared_data: Path) -> None:
+    path = shared_data / "elasticities" / "ProTEE_0_1.csv"
+    loaded = load(path)
+    assert sigma_of(path, "HS07:010210")[1:] == pytest.approx((12.11, 12.11, 12.11))
+    assert sigma_of(path, "HS17:010290")[2] == pytest.approx(7.9326868)  # the same code in another edition
+    assert loaded.rows["sigma_low"].min() > 1  # type: ignore[operator]
+    assert sigma_of(path, "HS07:010110")[0] == "*"  # the file has no number for it
+    assert sigma_of(path, "HS07:010210", "short")[0] == "*"
+    assert "484 empty" in loaded.notes[0]

@@ -1,0 +1,271 @@
+"""The substitution model against closed forms, a plain slow loop, and the properties of cut-off power."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weaponized_interdependence.errors import ModelError
+from weaponized_interdependence.simulation.substitution import (
+    RHO,
+    Assumption,
+    Market,
+    cutoff_power,
+    cutoff_score,
+    one_round,
+    spending_loss,
+    substitution,
+)
+
+QUIET = settings(deadline=None, max_examples=60)
+SHARE = st.floats(0, 0.95)
+SIGMA = st.floats(1.05, 30)
+
+
+# ---- cut-off power ----------------------------------------------------------------------------------------------
+
+
+def test_cutoff_power_at_stated_points() -> None:
+    # sigma = 1.76 and omega = .9 give ln P = 3.03, a price twenty times as high
+    assert cutoff_power(0.9, 1.76) == pytest.approx(3.03, abs=0.005)
+    assert math.exp(cutoff_power(0.9, 1.76)) == pytest.approx(20, rel=0.04)
+    assert cutoff_power(0.0, 3.0) == 0
+    assert cutoff_power(1.0, 3.0) == math.inf
+
+
+@QUIET
+@given(a=SHARE, b=SHARE, t=st.floats(0, 1), sigma=SIGMA)
+def test_cutoff_power_is_convex_in_the_share(a: float, b: float, t: float, sigma: float) -> None:
+    between = cutoff_power(t * a + (1 - t) * b, sigma)
+    assert between <= t * cutoff_power(a, sigma) + (1 - t) * cutoff_power(b, sigma) + 1e-12
+
+
+@QUIET
+@given(a=st.floats(0, 0.45), b=st.floats(0, 0.45), sigma=SIGMA)
+def test_a_coalition_has_more_power_than_its_members_apart(a: float, b: float, sigma: float) -> None:
+    assert cutoff_power(a + b, sigma) >= cutoff_power(a, sigma) + cutoff_power(b, sigma) - 1e-12
+
+
+@QUIET
+@given(omega=st.floats(0.01, 0.95), sigma=SIGMA, more=st.floats(0.01, 10))
+def test_power_falls_as_sources_become_alike(omega: float, sigma: float, more: float) -> None:
+    assert cutoff_power(omega, sigma + more) < cutoff_power(omega, sigma)
+
+
+def test_the_targeting_score_is_the_published_form() -> None:
+    imports, omega, sigma = np.array([10.0, 20.0, 5.0]), np.array([0.5, 0.2, 0.0]), np.array([2.0, 5.0, 3.0])
+    expected = imports * ((1 - omega) ** (-1 / (sigma - 1)) - 1)
+    assert cutoff_score(imports, omega, sigma) == pytest.approx(expected)
+
+
+# ---- spending across items --------------------------------------------------------------------------------------
+
+WEIGHTS = st.lists(st.floats(0, 0.2), min_size=1, max_size=5)
+
+
+@QUIET
+@given(weights=WEIGHTS, prices=st.lists(st.floats(0.2, 50), min_size=5, max_size=5), rho=st.floats(1.05, 4))
+def test_parts_add_up_and_the_loss_is_the_ces_index(weights: list[float], prices: list[float], rho: float) -> None:
+    a, p = np.array(weights), np.array(prices[: len(weights)])
+    loss, parts = spending_loss(a[None, :], (1 - p ** (1 - rho))[None, :], rho)
+    index = (1 - a.sum() + (a * p ** (1 - rho)).sum()) ** (1 / (1 - rho))
+    assert loss[0] == pytest.approx(1 - 1 / index, abs=1e-12)
+    assert parts.sum() == pytest.approx(loss[0], abs=1e-12)
+
+
+def test_cobb_douglas_is_the_limit_at_one() -> None:
+    a, p = np.array([[0.3, 0.2]]), np.array([2.0, 1.5])
+    loss, parts = spending_loss(a, np.log(p)[None, :], 1.0)
+    assert loss[0] == pytest.approx(1 - math.exp(-(0.3 * math.log(2) + 0.2 * math.log(1.5))))
+    near, _ = spending_loss(a, (1 - p ** (1 - 1.000001))[None, :], 1.000001)
+    assert near[0] == pytest.approx(loss[0], rel=1e-4)
+    assert parts.sum() == pytest.approx(loss[0])
+
+
+def test_a_complete_cut_is_infinite_power_and_a_finite_loss() -> None:
+    loss, _ = spending_loss(np.array([[0.05]]), np.array([[1.0]]), 2.0)
+    assert loss[0] == pytest.approx(0.05)  # at rho = 2: its own value
+    dearer, _ = spending_loss(np.array([[0.05]]), np.array([[1.0]]), 1.36)
+    assert dearer[0] == pytest.approx(1 - 0.95 ** (1 / 0.36))
+
+
+def test_gains_and_losses_that_cancel_leave_parts_that_add_up() -> None:
+    _, parts = spending_loss(np.array([[0.1, 0.1]]), np.array([[0.02, -0.02]]), 1.36)
+    assert parts[0].tolist() == pytest.approx([0.002 / 0.36, -0.002 / 0.36])
+
+
+# ---- one round --------------------------------------------------------------------------------------------------
+
+
+def market(rows: list[tuple[int, int, int, float, float, float]], economies: int, items: int = 1) -> Market:
+    o, d, i, x, s, t = (np.array(column) for column in zip(*rows, strict=True))
+    names = tuple(f"E{n}" for n in range(economies))
+    cases = np.stack([s, s, s]).astype(float)
+    return Market(names, tuple(f"HS:{n:02d}" for n in range(items)), o, d, i, x.astype(float), cases, t.astype(float))
+
+
+def slow_round(m: Market, sigma: list[float]) -> dict[str, dict[tuple[int, int], float]]:
+    """The docstring's formulas, one cell at a time."""
+    flows = list(zip(m.item, m.origin, m.destination, m.value, m.denied[1], m.tariff, strict=True))
+    spend: dict[tuple[int, int], float] = {}
+    sales: dict[tuple[int, int], float] = {}
+    for p, i, n, x, _, _ in flows:
+        spend[p, n] = spend.get((p, n), 0) + x
+        sales[p, i] = sales.get((p, i), 0) + x
+    left = dict.fromkeys(spend, 0.0)
+    for p, _, n, x, d, t in flows:
+        left[p, n] += x / spend[p, n] * (1 - d) * (1 + t) ** (1 - sigma[p])
+    demand = dict.fromkeys(sales, 0.0)
+    for p, i, n, x, d, t in flows:
+        weight = x / spend[p, n] * (1 - d) * (1 + t) ** (1 - sigma[p])
+        demand[p, i] += spend[p, n] * weight / left[p, n] / (1 + t) if left[p, n] > 0 else 0.0
+    price = {k: (demand[k] / sales[k]) ** (1 / sigma[k[0]]) for k in sales}
+    power = dict.fromkeys(spend, 0.0)
+    for p, i, n, x, d, t in flows:
+        if d < 1:
+            power[p, n] += x / spend[p, n] * (1 - d) * (price[p, i] * (1 + t)) ** (1 - sigma[p])
+    return {"power": power, "price": price, "demand": demand, "sales": sales, "spend": spend}
+
+
+@st.composite
+def markets(draw: st.DrawFn) -> tuple[Market, list[float]]:
+    n, items = draw(st.integers(3, 5)), draw(st.integers(1, 3))
+    value = st.floats(0.1, 100)
+    denied, duty = st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([0.0, 0.25])
+    rows = [
+        (i, j, p, draw(value), draw(denied) if 0 in (i, j) else 0.0, draw(duty) if i == 0 else 0.0)
+        for p in range(items)
+        for i in range(n)
+        for j in range(n)
+        if i != j
+    ]  # fmt: skip
+    return market(rows, n, items), [draw(st.floats(1.3, 12)) for _ in range(items)]
+
+
+@QUIET
+@given(markets())
+def test_one_round_equals_the_slow_loop(drawn: tuple[Market, list[float]]) -> None:
+    m, sigma = drawn
+    fast, slow = one_round(m, m.denied[1], np.array(sigma)), slow_round(m, sigma)
+    for (p, n), value in slow["power"].items():
+        assert fast.power[p, n] == pytest.approx(value, rel=1e-9, abs=1e-12)
+    for (p, i), value in slow["price"].items():
+        assert fast.price[p, i] == pytest.approx(value, rel=1e-9)
+
+
+@QUIET
+@given(markets())
+def test_buyers_money_goes_to_the_sellers_they_have_left(drawn: tuple[Market, list[float]]) -> None:
+    m, sigma = drawn
+    slow = slow_round(m, sigma)
+    fast = one_round(m, m.denied[1], np.array(sigma))
+    for p in range(len(m.items)):
+        cut = [n for (q, n), power in slow["power"].items() if q == p and power == 0]
+        duty = m.tariff[m.item == p]
+        if not cut and not duty.any():
+            demand = (fast.price[p] ** sigma[p] * fast.sales[p]).sum()
+            assert demand == pytest.approx(fast.spending[p].sum(), rel=1e-9)
+
+
+def test_no_shock_changes_nothing() -> None:
+    m = market([(0, 1, 0, 5, 0, 0), (1, 2, 0, 7, 0, 0), (2, 0, 0, 3, 0, 0), (2, 1, 0, 4, 0, 0)], 3)
+    after = one_round(m, m.denied[1], np.array([3.0]))
+    assert after.price.tolist() == [[1, 1, 1]]
+    assert after.power == pytest.approx(np.ones((1, 3)))
+    assert not after.revenue.any()
+
+
+# ---- the model --------------------------------------------------------------------------------------------------
+
+
+def sigmas(m: Market, sigma: float) -> dict[str, pl.DataFrame]:
+    row = {"pattern": "HS:0", "sigma_low": sigma, "sigma": sigma, "sigma_high": sigma, "basis": "estimated"}
+    return {"long": pl.DataFrame([{"item": item, **row} for item in m.items])}
+
+
+SURE = Assumption("rho", 2.0, 2.0, 2.0, "elasticity", "assumed", "test")
+
+
+def losses(m: Market, sigma: float, spending: dict[str, float]) -> dict[tuple[str, str], float]:
+    rows = substitution(m, sigmas(m, sigma), spending, "observed", SURE).rows
+    return {
+        (r["party"], r["channel"]): r["value"]
+        for r in rows.group_by("party", "channel").agg(pl.col("value").sum()).iter_rows(named=True)
+    }
+
+
+def test_the_worked_example_of_docs_models() -> None:
+    # E0 sells 60 to E1 and 40 to E2; E2 sells 40 to E1. E1 stops buying from E0. sigma = 2, rho = 2, spending 1000.
+    m = market([(0, 1, 0, 60, 1, 0), (0, 2, 0, 40, 0, 0), (2, 1, 0, 40, 0, 0)], 3)
+    found = losses(m, 2.0, dict.fromkeys(m.economies, 1000.0))
+    # E0 keeps E2's 40 of 100: price sqrt(.4); E2 is asked for all of E1's 100 instead of 40: price sqrt(2.5)
+    assert found["E0", "exports"] == pytest.approx(100 * (1 - math.sqrt(0.4)))
+    assert found["E2", "exports"] == pytest.approx(40 * (1 - math.sqrt(2.5)))
+    # E1's index: .4 of its sources left, at price sqrt(2.5); at rho = 2 its loss is 100 (1 - 1/P)
+    assert found["E1", "imports"] == pytest.approx(100 * (1 - 0.4 / math.sqrt(2.5)))
+    # E2 buys from E0 at sqrt(.4) of the price: a gain, and it is not clipped
+    assert found["E2", "imports"] == pytest.approx(40 * (1 - 1 / math.sqrt(0.4)))
+    assert found["E2", "imports"] < 0 > found["E2", "exports"]
+
+
+def test_a_seller_shut_out_everywhere_loses_all_its_sales() -> None:
+    m = market([(0, 1, 0, 60, 1, 0), (2, 1, 0, 40, 0, 0)], 3)
+    assert losses(m, 3.0, dict.fromkeys(m.economies, 1e3))["E0", "exports"] == pytest.approx(60)
+
+
+def test_a_complete_cut_of_every_source_is_finite() -> None:
+    m = market([(0, 1, 0, 60, 1, 0), (2, 1, 0, 40, 1, 0)], 3)
+    found = losses(m, 3.0, dict.fromkeys(m.economies, 1e3))
+    assert found["E1", "imports"] == pytest.approx(100)
+
+
+def test_a_duty_hurts_both_sides_and_its_revenue_comes_back() -> None:
+    m = market([(0, 1, 0, 50, 0, 0.25), (2, 1, 0, 50, 0, 0), (0, 2, 0, 50, 0, 0)], 3)
+    found = losses(m, 3.0, dict.fromkeys(m.economies, 1e6))
+    assert found["E0", "exports"] > 0
+    assert found["E1", "revenue"] < 0 < found["E1", "imports"]
+    # the envelope theorem: to first order in a small duty the buyer's price loss is what it pays in duty
+    small = market([(0, 1, 0, 50, 0, 1e-5), (2, 1, 0, 50, 0, 0)], 3)
+    fixed = one_round(small, small.denied[1], np.array([3.0]))
+    assert -losses(small, 3.0, dict.fromkeys(small.economies, 1e6))["E1", "revenue"] == pytest.approx(50e-5, rel=1e-3)
+    assert fixed.price[0, 0] < 1
+
+
+def test_size_of_the_economy_does_not_matter_to_first_order() -> None:
+    m = market([(0, 1, 0, 1, 0.2, 0), (2, 1, 0, 99, 0, 0)], 3)
+    known = losses(m, 4.0, dict.fromkeys(m.economies, 1e5))["E1", "imports"]
+    unknown = losses(m, 4.0, {})["E1", "imports"]
+    assert known == pytest.approx(unknown, rel=1e-6)
+
+
+@QUIET
+@given(markets(), st.floats(1.5, 10))
+def test_lower_elasticities_cost_the_denied_more(drawn: tuple[Market, list[float]], sigma: float) -> None:
+    m, _ = drawn
+    m = Market(m.economies, m.items, m.origin, m.destination, m.item, m.value, m.denied, np.zeros_like(m.tariff))
+    shut = np.isin(m.origin, [0]) & (m.denied[1] > 0)
+    if shut.any():
+        spending = dict.fromkeys(m.economies, 1e6)
+        hard, easy = losses(m, sigma, spending), losses(m, sigma * 2, spending)
+        assert (
+            hard.get(("E0", "exports"), 0.0) >= easy.get(("E0", "exports"), 0.0) - 1e-9 or hard[("E0", "exports")] < 0
+        )
+
+
+def test_bands_run_from_easy_to_hard_substitution() -> None:
+    m = market([(0, 1, 0, 60, 1, 0), (0, 2, 0, 40, 0, 0), (2, 1, 0, 40, 0, 0)], 3)
+    row = {"item": "HS:00", "pattern": "HS:0", "sigma_low": 2.0, "sigma": 4.0, "sigma_high": 8.0, "basis": "estimated"}
+    rows = substitution(m, {"long": pl.DataFrame([row])}, dict.fromkeys(m.economies, 1e3), "observed").rows
+    buyer = rows.filter((pl.col("party") == "E1") & (pl.col("channel") == "imports")).row(0, named=True)
+    assert buyer["low"] < buyer["value"] < buyer["high"]
+    assert set(rows["basis"]) == {"assumed"}  # rho is
+
+
+def test_rho_without_a_finite_answer_is_refused() -> None:
+    m = market([(0, 1, 0, 60, 1, 0), (2, 1, 0, 40, 0, 0)], 3)
+    with pytest.raises(ModelError, match="rho"):
+        substitution(m, sigmas(m, 3.0), {}, "observed", Assumption("rho", 1.36, 1.0, 2.0, "", "assumed", ""))
+    assert RHO.low > 1

@@ -1,0 +1,124 @@
+"""`wi demo`: the whole road on the embedded default, in under ten seconds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from weaponized_interdependence.cli.arguments import AsJson, option
+from weaponized_interdependence.cli.completing import complete_scenario
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SCENARIO = "oil_embargo_russia"
+TOP = 8
+
+
+def demo(
+    out: Annotated[
+        Path, option("--out", "-o", help="folder to write to; what an earlier demo left there is replaced")
+    ] = Path("wi-demo"),
+    scenario: Annotated[str, option(help="worked scenario to simulate", autocompletion=complete_scenario)] = SCENARIO,
+    as_json: AsJson = False,
+) -> None:
+    """Run the main job on the embedded default: rank, simulate, write Parquet."""
+    import time
+
+    from weaponized_interdependence.cli import show
+
+    began = time.monotonic()
+    make_folder(out)
+    with show.working("loading the embedded default"):
+        from weaponized_interdependence.sample import load_sample
+
+        sample = load_sample()
+    with show.working("ranking"):
+        rankings = rank_sample(sample, out)
+    with show.working("simulating"):
+        result, written = simulate_sample(scenario, out)
+    files = [*rankings, written]
+    if as_json:
+        from weaponized_interdependence.cli.simulate import document
+
+        show.json_document(
+            {"rankings": {str(path): scores for path, (scores, _) in rankings.items()}, **document(result, written)}
+        )
+        return
+    opening()
+    for scores, names in rankings.values():
+        from weaponized_interdependence.cli.rank import screen as ranking_screen
+
+        ranking_screen(scores, names, TOP, hint=False)
+        show.say()
+    from weaponized_interdependence.cli.panels import screen as panels_screen
+    from weaponized_interdependence.cli.simulate import about, the_phase
+
+    panels_screen(
+        result.scenario, result.impacts, about(result), phase=the_phase(result.scenario, None), most=5, brief=True
+    )
+    show.heading("Wrote")
+    show.bullets(str(path) for path in files)
+    show.note(f"{time.monotonic() - began:.1f} s. Assumptions, notes and limits: wi runs show {written}")
+
+
+def make_folder(out: Path) -> None:
+    """Make the demo's folder, or say why it cannot be."""
+    from weaponized_interdependence.cli.arguments import try_folder
+    from weaponized_interdependence.errors import OutputError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make {out}: {error.strerror}", mend="choose another folder with --out") from error
+    try_folder(out)
+
+
+# file -> part of the sample, indicators, targets
+RANKINGS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "crude_oil_chokepoints.parquet": ("crude_oil", ("chokepoint",), ("EU", "CHN", "IND", "JPN")),
+    "claims_panopticon.parquet": ("claims", ("panopticon", "panopticon_extraterritorial"), ()),
+}
+
+
+def rank_sample(sample: Any, out: Path) -> dict[Path, tuple["pl.DataFrame", tuple[str, ...]]]:
+    """Rank the two observed networks and write the scores."""
+    from weaponized_interdependence.exports import write
+    from weaponized_interdependence.indicators.rank import rank, ranking_metadata
+    from weaponized_interdependence.schemas import SCORES
+
+    made = {}
+    for file, (part, names, target) in RANKINGS.items():
+        flows = getattr(sample, part)
+        scores = rank(flows, names, target=target)
+        options = {"names": f"sample:{part} (embedded default)", "target": target}
+        about = ranking_metadata(names, flows=flows, options=options)
+        write(scores, out / file, table=SCORES, metadata=about)
+        made[out / file] = (scores, names)
+    return made
+
+
+def simulate_sample(scenario: str, out: Path) -> tuple[Any, Path]:
+    """Simulate one worked scenario on the embedded default and keep the run."""
+    from weaponized_interdependence.cli.simulate import on_sample
+    from weaponized_interdependence.runs import write_run
+    from weaponized_interdependence.scenario import load_scenario
+
+    loaded = load_scenario(scenario)
+    result = on_sample(loaded, warn=False)
+    folder = out / f"run-{loaded.name}"
+    write_run(result, folder, overwrite=True)
+    return result, folder
+
+
+def opening() -> None:
+    """What the embedded default is, before any number of it."""
+    from weaponized_interdependence.cli import show
+    from weaponized_interdependence.sample import ESTIMATE_NOTE, sources
+
+    told = sources()
+    show.say("The embedded default", "bold")
+    for name in ("crude_oil_2021", "claims_2022q4"):
+        file = told["file"][name]
+        source = told["source"][file["source"]]
+        show.say(f"{file['title']} ({file['basis']}): {source['publisher']}, {source['licence']}", indent=2)
+    show.say(f"World of 52 regions, 2015: {ESTIMATE_NOTE}", "yellow", indent=2)
+    show.say()

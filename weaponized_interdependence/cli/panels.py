@@ -1,0 +1,269 @@
+"""The screen of a simulation: pressure, collateral, third parties, in the same units; then what it rests on."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from weaponized_interdependence.cli import show
+from weaponized_interdependence.terms import Channel, Horizon, Metric, Panel
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from weaponized_interdependence.scenario import Scenario
+
+Row = dict[str, Any]
+View = tuple[str, str, str]  # model, horizon, channel
+Scale = tuple[float, str]
+
+_CASES, _HEADS = ("low", "value", "high"), ("low", "central", "high")
+_LOSSES = (Metric.LOSS, Metric.LOSS_GDP)
+_SUMS = {
+    "COALITION": "The coalition together",
+    "TARGETS": "All targets together",
+    "THIRD_PARTIES": "All third parties together",
+    "WORLD": "All parties together",
+}
+
+
+def screen(
+    scenario: "Scenario",
+    impacts: "pl.DataFrame",
+    about: Mapping[str, Any],
+    *,
+    phase: str,
+    most: int,
+    brief: bool = False,
+) -> None:
+    """The three panels of one phase; then assumptions, inputs, notes and limits (left out where `brief`)."""
+    from weaponized_interdependence.assessment.panels import limits, panels
+
+    head(scenario, phase)
+    models_used(about["models"])
+    shown = panels(impacts, scenario, most=most)
+    rows = {panel: [r for r in frame.to_dicts() if r["phase"] == phase] for panel, frame in shown.items()}
+    every = [r for panel in rows.values() for r in panel]
+    if not every:
+        show.say()
+        show.say("In this phase no measure matches anything in the data; the notes say why.", "yellow")
+    else:
+        # One scale of money for all three panels: they are there to be compared.
+        money = show.scale((r["value"] for r in every if r["metric"] == Metric.LOSS), "USD")
+        pressure(rows[Panel.PRESSURE], money)
+        collateral(rows[Panel.COLLATERAL], money, most, about["notes"])
+        third_parties(rows[Panel.THIRD_PARTIES], money, most)
+        show.say()
+        show.basis_lines(r["basis"] for r in every)
+    if brief:
+        return
+    assumptions_table(about["assumptions"])
+    inputs_table(about["inputs"])
+    for title, texts in (("Notes", about["notes"]), ("What this cannot tell", limits(about["models"]))):
+        if texts:
+            show.heading(title)
+            show.bullets(texts)
+
+
+def head(scenario: "Scenario", phase: str) -> None:
+    """Who coerces whom, and which phase is shown."""
+    phases = scenario.phase_list()
+    chosen = next(p for p in phases if p.name == phase)
+    show.say(f"{scenario.title} ({scenario.name})", "bold")
+    senders = scenario.senders()
+    show.pairs(
+        [
+            ("coalition", f"{', '.join(scenario.coalition)} ({show.count(len(senders), 'economy', 'economies')})"),
+            ("target", ", ".join(scenario.targets())),
+            ("phase", f"{phase}, from {chosen.start}, in force: {', '.join(chosen.measures)}"),
+        ]
+    )
+    if len(phases) > 1:
+        show.note(f"other phases: {', '.join(p.name for p in phases if p.name != phase)} (--phase NAME shows one)")
+    show.say("Losses are positive, gains negative; low and high span the assumptions.", indent=2)
+
+
+def models_used(names: Sequence[str]) -> None:
+    """One line a model: what its loss is."""
+    from weaponized_interdependence.simulation.simulate import MODELS
+
+    show.pairs((name.replace("_", "-"), MODELS[name].meaning) for name in names if name in MODELS)
+
+
+def pressure(rows: Sequence[Row], money: Scale) -> None:
+    """Loss of the target, and the target's loss for each unit of the coalition's."""
+    show.heading(f"PRESSURE: {Panel.PRESSURE.meaning}")
+    for party in _order([r["party"] for r in rows]):
+        show.say(_titled(party), indent=2)
+        losses(_of(rows, party), money)
+    _ratios(rows)
+
+
+def collateral(rows: Sequence[Row], money: Scale, most: int, notes: Sequence[str]) -> None:
+    """Loss of the coalition, of the members that lose most, and what reaches the target's civilians."""
+    show.heading(f"COLLATERAL: {Panel.COLLATERAL.meaning}")
+    show.say(_titled("COALITION"), indent=2)
+    losses(_of(rows, "COALITION"), money)
+    members = [r for r in rows if r["party"] != "COALITION" and r["metric"] in _LOSSES]
+    if members:
+        view = _reference(members)
+        _extremes(
+            [r for r in members if _view(r) == view], money, f"Members that lose most of GDP, at most {most}", view
+        )
+    _humanitarian(rows, notes)
+
+
+def third_parties(rows: Sequence[Row], money: Scale, most: int) -> None:
+    """Everyone else together, the world, and who loses and who gains most."""
+    show.heading(f"THIRD PARTIES: {Panel.THIRD_PARTIES.meaning}")
+    for party in ("THIRD_PARTIES", "WORLD"):
+        show.say(_titled(party), indent=2)
+        losses(_of(rows, party), money)
+    each = [r for r in rows if r["party"] not in ("THIRD_PARTIES", "WORLD")]
+    if not each:
+        return
+    view = _reference(each)
+    value = {r["party"]: r["value"] or 0.0 for r in each if r["metric"] == Metric.LOSS and _view(r) == view}
+    for word, sign in (("lose", 1), ("gain", -1)):
+        mine = [r for r in each if _view(r) == view and sign * value.get(r["party"], 0.0) > 0]
+        _extremes(mine, money, f"Those that {word} most of GDP, at most {most}", view)
+
+
+def losses(rows: Sequence[Row], money: Scale, *, by_party: bool = False) -> None:
+    """One line a model (or a party): loss in money and of GDP, each with its band."""
+    pairs: dict[tuple[str, ...], dict[str, Row]] = {}
+    for row in rows:
+        if row["metric"] in _LOSSES:
+            pairs.setdefault((row["party"], *_view(row)), {})[row["metric"]] = row
+    if not pairs:
+        show.say("nothing reaches it", indent=4)
+        return
+    first = [p.get(Metric.LOSS) or p[Metric.LOSS_GDP] for p in pairs.values()]
+    if by_party:
+        columns = [
+            show.Column("", [r["party"] for r in first], keep=True),
+            show.Column("", [_name(r["party"]) for r in first]),
+        ]
+    else:
+        columns = [show.Column("model", [_in_words(_view(r)) for r in first])]
+    columns += _band([p.get(Metric.LOSS) for p in pairs.values()], money[1], money[0])
+    columns += _band([p.get(Metric.LOSS_GDP) for p in pairs.values()], "per cent of GDP", 0.01)
+    show.table(columns, indent=4)
+
+
+def _band(rows: Sequence[Row | None], group: str, divisor: float) -> list[show.Column]:
+    """Three columns, low, central and high, with one number of decimals."""
+    cells = show.numbers([None if r is None else r[case] for case in _CASES for r in rows], divisor)
+    n = len(rows)
+    return [show.Column(name, cells[k * n : (k + 1) * n], True, group=group) for k, name in enumerate(_HEADS)]
+
+
+def _ratios(rows: Sequence[Row]) -> None:
+    found = [r for r in rows if r["metric"] in (Metric.LOSS_RATIO, Metric.LOSS_GDP_RATIO)]
+    if not found:
+        return
+    show.say("Target's loss for each unit that the coalition loses", indent=2)
+    views = list(dict.fromkeys(_view(r) for r in found))
+    by = {(_view(r), r["metric"]): r for r in found}
+    columns = [show.Column("model", [_in_words(v) for v in views])]
+    for metric, group in ((Metric.LOSS_RATIO, "in USD"), (Metric.LOSS_GDP_RATIO, "in per cent of GDP")):
+        columns += _band([by.get((v, str(metric))) for v in views], group, 1.0)
+    show.table(columns, indent=4)
+    if any(r["value"] is None for r in found):
+        show.say(f"{show.NOT_DEFINED}: not defined, because the coalition does not lose", indent=4)
+
+
+def _humanitarian(rows: Sequence[Row], notes: Sequence[str]) -> None:
+    words = {
+        Metric.HUMANITARIAN_BANNED_SHARE: "banned by the text of the measures",
+        Metric.HUMANITARIAN_EFFECTIVE_SHARE: "stops in fact, with payment denial and over-compliance",
+    }
+    found = [r for r in rows if r["metric"] in words]
+    show.say("Humanitarian goods", indent=2)
+    if not found:
+        why = [n for n in notes if n.startswith("humanitarian")]
+        for text in why or ["humanitarian coverage is not computed"]:
+            show.say(text, indent=4)
+        return
+    columns = [
+        show.Column("", [r["party"] for r in found], keep=True),
+        show.Column("", [words[Metric(r["metric"])] for r in found]),
+        *_band(found, "per cent of import value", 0.01),
+    ]
+    show.table(columns, indent=4)
+
+
+def _extremes(rows: Sequence[Row], money: Scale, title: str, view: View) -> None:
+    show.say(f"{title} ({_in_words(view)})", indent=2)
+    if rows:
+        losses(rows, money, by_party=True)
+    else:
+        show.say("none", indent=4)
+
+
+def _reference(rows: Sequence[Row]) -> View:
+    """The view that a list of parties shows, for models must not be mixed in it: substitution where it was run."""
+    views = list(dict.fromkeys(_view(r) for r in rows))
+    return next((v for v in views if v[0] == "substitution"), views[0])
+
+
+def _view(row: Row) -> View:
+    return row["model"], row["horizon"], row["channel"]
+
+
+def _of(rows: Sequence[Row], party: str) -> list[Row]:
+    return [r for r in rows if r["party"] == party]
+
+
+def _order(parties: Sequence[str]) -> list[str]:
+    return sorted(dict.fromkeys(parties), key=lambda p: (p not in _SUMS, p))
+
+
+def _in_words(view: View) -> str:
+    model, horizon, channel = view
+    parts = [model.replace("_", "-")]
+    parts += [horizon] if horizon != Horizon.NONE else []
+    parts += [channel] if channel != Channel.ALL else []
+    return ", ".join(parts)
+
+
+def _name(code: str) -> str:
+    from weaponized_interdependence.harmonize.economies import name_of
+
+    name = name_of(code)
+    return "" if name == code else name
+
+
+def _titled(party: str) -> str:
+    if party in _SUMS:
+        return _SUMS[party]
+    return ", ".join(filter(None, (party, _name(party))))
+
+
+def assumptions_table(assumptions: Sequence[Mapping[str, Any]]) -> None:
+    """What was chosen or estimated, with bands and sources."""
+    if not assumptions:
+        return
+    show.heading("Assumptions")
+    bands = [show.numbers([a["low"], a["value"], a["high"]]) for a in assumptions]
+    show.table(
+        [
+            show.Column("what", [a["name"] for a in assumptions]),
+            *(show.Column(name, [b[k] for b in bands], True) for k, name in enumerate(("low", "central", "high"))),
+            show.Column("unit", [a["unit"] for a in assumptions]),
+            show.Column("basis", [a["basis"] for a in assumptions], keep=True),
+            show.Column("source", [a["source"] for a in assumptions]),
+        ]
+    )
+
+
+def inputs_table(inputs: Sequence[Mapping[str, Any]]) -> None:
+    """What was read, with hashes."""
+    show.heading("Inputs")
+    show.table(
+        [
+            show.Column("what", [i["name"] for i in inputs]),
+            show.Column("periods", [", ".join(i["periods"]) for i in inputs]),
+            show.Column("rows", [f"{i['rows']:,}" for i in inputs], True),
+            show.Column("sha256", [i["sha256"][:12] for i in inputs], keep=True),
+            show.Column("file", [i["path"] or "(in memory)" for i in inputs]),
+        ]
+    )

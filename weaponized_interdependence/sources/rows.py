@@ -1,0 +1,234 @@
+"""Rows of a publisher's file to FLOWS, for files that fit in memory: one place for the rules all of them share.
+
+A reader says where each part of a flow stands (expressions over the raw columns); `to_flows` types, maps, judges and
+parts good from rejected; `gather` joins files, looks for repeated keys and makes the Reading.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from weaponized_interdependence.errors import UsageError
+from weaponized_interdependence.harmonize.economies import keys_of_kind, lookup
+from weaponized_interdependence.schemas import FLOWS, PERIOD_PATTERN, REJECTED
+from weaponized_interdependence.sources.files import Opened
+from weaponized_interdependence.sources.reading import Check, Reading, Reason, as_rejected, reason_of
+
+Rules = Sequence[tuple[Reason, pl.Expr]]
+MOST = 1e15  # USD in one row: ten times world product
+MISSING_WORDS = ("NA", "N/A", "NaN", "nan", "null", "NULL", ".", "..", "-", "_")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where the parts of a flow stand in a file: expressions over its raw columns.
+
+    `origin` and `destination` are codes in `scheme` (None: node ids of the user's own, taken as they are). `value` is
+    the raw cell, text or number, and is multiplied by `scale`; so are `quantity` and `quantity_scale`.
+    """
+
+    period: pl.Expr
+    origin: pl.Expr
+    destination: pl.Expr
+    item: pl.Expr
+    value: pl.Expr
+    scheme: str | None
+    scale: float = 1.0
+    quantity: pl.Expr | None = None
+    quantity_scale: float = 1.0
+    quantity_unit: str | None = None
+    unit: str = "USD"
+    layer: pl.Expr | str = "goods"
+    basis: str = "observed"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file's share of a reading: `flows` has FLOWS' columns and `row`; `raw` the file's own rows."""
+
+    file: Opened
+    raw: pl.DataFrame
+    flows: pl.DataFrame
+    rejected: pl.DataFrame
+    notes: tuple[str, ...]
+
+
+def to_flows(
+    file: Opened,
+    raw: pl.DataFrame,
+    odd: dict[int, list[str]],
+    columns: Columns,
+    *,
+    first_year: int,
+    extra: Rules = (),
+    sums: Literal["reject", "keep"] = "reject",
+) -> Part:
+    """Judge the rows of one file. Every row of `raw` is in exactly one of `flows` and `rejected`.
+
+    Parameters
+    ----------
+    raw, odd
+        As `files.text_frame` gives them.
+    first_year
+        Earlier periods are rejected.
+    extra
+        The reader's own rules over the raw columns; they are asked before the shared ones.
+    sums
+        What to do with a World or group partner.
+    """
+    record = [c for c in raw.columns if c != "row" and not c.startswith("_")]
+    quantity = columns.quantity if columns.quantity is not None else pl.lit(None, pl.Float64)
+    layer = pl.lit(columns.layer) if isinstance(columns.layer, str) else columns.layer
+    made = raw.with_columns(
+        period=columns.period.cast(pl.String),
+        item=columns.item.cast(pl.String),
+        layer=layer,
+        _from=columns.origin.cast(pl.String),
+        _to=columns.destination.cast(pl.String),
+        _value=columns.value,
+        _quantity=quantity,
+    )
+    whole = pl.col("period").str.contains(PERIOD_PATTERN)
+    made = made.with_columns(*_numbers(made, columns), period=pl.when(whole).then("period"))
+    made, notes = _with_economies(made, columns.scheme)
+    judged = made.with_columns(reason=reason_of([*_odd_rule(odd), *extra, *_rules(first_year, sums)]))
+    bad = judged.filter(pl.col("reason").is_not_null())
+    name = Path(file.name).name
+    rejected = _with_odd_cells(as_rejected(bad, file=name, record=record), odd)
+    flows = judged.filter(pl.col("reason").is_null()).select(
+        "period",
+        "layer",
+        "origin",
+        "destination",
+        "item",
+        "value",
+        "quantity",
+        pl.lit(columns.quantity_unit, pl.String).alias("quantity_unit"),
+        pl.lit(columns.unit).alias("unit"),
+        pl.lit(columns.basis).alias("basis"),
+        pl.col("row").cast(pl.Int64),
+    )
+    return Part(file, raw.select("row", *record), flows, rejected, tuple(f"{name}: {n}" for n in notes))
+
+
+def gather(
+    name: str,
+    parts: Sequence[Part],
+    files: Sequence[Opened],
+    *,
+    scope: str,
+    notes: Sequence[str] = (),
+    checks: Sequence[Check] = (),
+) -> Reading:
+    """Join the files' parts into one Reading. Of a key that comes again the first is kept; nothing is added up."""
+    flows = pl.concat(p.flows.with_columns(_part=pl.lit(n)) for n, p in enumerate(parts))
+    flows, again = _first_of_each_key(flows, parts)
+    rejected = pl.concat([*(p.rejected for p in parts), again])
+    annual = flows.select((pl.col("period").str.len_chars() == 4).alias("a"))["a"]
+    if annual.any() and not annual.all():
+        checks = [*checks, Check("cadence", "years, or parts of years", "both: a year counts its parts again", False)]
+    return Reading(
+        name,
+        flows=flows.select(*FLOWS.schema),
+        rejected=rejected,
+        files=tuple(dict.fromkeys(f.stamp for f in files)),
+        notes=(*notes, *(n for p in parts for n in p.notes)),
+        checks=tuple(checks),
+        scope=scope,
+    )
+
+
+def one_of(option: str, value: object, allowed: Sequence[object]) -> None:
+    """UsageError unless an option has one of its values."""
+    if value not in allowed:
+        raise UsageError(f"{option}={value!r} is not known", mend=f"one of {', '.join(map(str, allowed))}")
+
+
+def _numbers(made: pl.DataFrame, columns: Columns) -> list[pl.Expr]:
+    """`value`, `quantity` as numbers, and flags for cells that are empty or no number."""
+    out: list[pl.Expr] = []
+    for name, scale in (("value", columns.scale), ("quantity", columns.quantity_scale)):
+        cell = pl.col(f"_{name}")
+        if made.schema[f"_{name}"] == pl.String:
+            cell = pl.when(~cell.is_in(MISSING_WORDS)).then(cell)
+        number = cell.cast(pl.Float64, strict=False)
+        if name == "quantity":
+            number = number.fill_nan(None)
+        out += [(number * scale).alias(name), cell.is_null().alias(f"_{name}_empty"), number.is_null().alias(f"_{name}_odd")]
+    return out
+
+
+def _with_economies(made: pl.DataFrame, scheme: str | None) -> tuple[pl.DataFrame, list[str]]:
+    if scheme is None:
+        return made.with_columns(origin=pl.col("_from"), destination=pl.col("_to")), []
+    notes: list[str] = []
+    for code, end in (("_from", "origin"), ("_to", "destination")):
+        found = lookup(made[code], scheme, on=made["period"])
+        made = made.with_columns(found.iso3.alias(end))
+        notes += [f"unknown {end}: {fault}" for fault in found.faults[:10]]
+        if len(found.faults) > 10:
+            notes.append(f"unknown {end}: and {len(found.faults) - 10} more codes")
+    return made, notes
+
+
+def _odd_rule(odd: dict[int, list[str]]) -> Rules:
+    return [(Reason.MALFORMED, pl.col("row").is_in(list(odd)))] if odd else []
+
+
+def _rules(first_year: int, sums: str) -> Rules:
+    year = pl.col("period").str.slice(0, 4).cast(pl.Int32, strict=False)
+    value, quantity = pl.col("value"), pl.col("quantity")
+    ends = (pl.col("origin"), pl.col("destination"))
+    groups = [k for k in keys_of_kind("aggregate") if k != "WLD"]
+    partners: Rules = [
+        (Reason.WORLD_PARTNER, (ends[0] == "WLD") | (ends[1] == "WLD")),
+        (Reason.GROUP_PARTNER, ends[0].is_in(groups) | ends[1].is_in(groups)),
+    ]
+    return [
+        (Reason.BAD_PERIOD, year.is_null() | (year < first_year)),
+        (Reason.FUTURE_PERIOD, year > date.today().year),
+        (Reason.UNKNOWN_ORIGIN, ends[0].is_null()),
+        (Reason.UNKNOWN_DESTINATION, ends[1].is_null()),
+        *(partners if sums == "reject" else ()),
+        (Reason.UNKNOWN_ITEM, pl.col("item").is_null()),
+        (Reason.MISSING_VALUE, pl.col("_value_empty")),
+        (Reason.NOT_A_NUMBER, pl.col("_value_odd") | (pl.col("_quantity_odd") & ~pl.col("_quantity_empty"))),
+        (Reason.NOT_FINITE, ~value.is_finite() | ~quantity.is_finite()),
+        (Reason.NEGATIVE, (value < 0) | (quantity < 0)),
+        (Reason.TOO_LARGE, value > MOST),
+    ]
+
+
+def _with_odd_cells(rejected: pl.DataFrame, odd: dict[int, list[str]]) -> pl.DataFrame:
+    if not odd:
+        return rejected
+    cells = {row: json.dumps({"cells": c}, ensure_ascii=False) for row, c in odd.items()}
+    record = pl.col("row").replace_strict(cells, default=pl.col("record"), return_dtype=pl.String)
+    return rejected.with_columns(record=record)
+
+
+def _first_of_each_key(flows: pl.DataFrame, parts: Sequence[Part]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    key = list(FLOWS.key)
+    twice = flows.select(pl.struct(key).is_duplicated()).to_series()
+    if not twice.any():
+        return flows, REJECTED.empty()
+    numbered = flows.with_row_index("_n")
+    same = pl.all_horizontal(pl.col(c).eq_missing(pl.col(c).first().over(key)) for c in ("value", "quantity"))
+    later = numbered.filter(twice).with_columns(_again=pl.int_range(pl.len()).over(key) > 0, _same=same).filter("_again")
+    later = later.with_columns(
+        reason=pl.when("_same").then(pl.lit(str(Reason.REPEATED))).otherwise(pl.lit(str(Reason.CONFLICTING)))
+    )
+    rejected = []
+    for n, part in enumerate(parts):
+        name = Path(part.file.name).name
+        mine = later.filter(pl.col("_part") == n).select("row", "reason")
+        raw = part.raw.with_columns(pl.col("row").cast(pl.Int64)).join(mine, on="row", how="inner")
+        record = [c for c in part.raw.columns if c != "row"]
+        rejected.append(as_rejected(raw, file=name, record=record))
+    kept = numbered.join(later.select("_n"), on="_n", how="anti", maintain_order="left").drop("_n")
+    return kept, pl.concat(rejected)

@@ -1,0 +1,172 @@
+"""World Bank World Development Indicators: GDP, population and trade totals of each economy and year.
+
+The layout of the publisher's download is read (API_NY.GDP.MKTP.CD_DS2_en_csv_v2_....csv, alone or in its zip): four
+lines of preamble, then Country Name, Country Code, Indicator Name, Indicator Code and a column for each year; also the
+same without preamble (WDICSV.csv of the bulk download). Empty cells are years without a figure. Groups of economies
+(WLD, EUU, AFE ...) are rejected by name.
+
+Source: World Bank, World Development Indicators (CC BY 4.0), https://datatopics.worldbank.org
+"""
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from weaponized_interdependence.errors import InputError
+from weaponized_interdependence.harmonize.economies import keys_of_kind, lookup
+from weaponized_interdependence.schemas import MACRO, REJECTED
+from weaponized_interdependence.sources.files import Opened, opened
+from weaponized_interdependence.sources.reading import Check, Reading, Reason, reject_repeats, split, stamp
+
+# publisher's code -> (indicator of MACRO, unit)
+INDICATORS = {
+    "NY.GDP.MKTP.CD": ("gdp", "USD"),
+    "SP.POP.TOTL": ("population", "persons"),
+    "NE.IMP.GNFS.CD": ("imports", "USD"),
+    "NE.EXP.GNFS.CD": ("exports", "USD"),
+}
+NAME, CODE, INDICATOR = "Country Name", "Country Code", "Indicator Code"
+RECORD = (NAME, CODE, INDICATOR, "period", "text")
+
+
+def read_wdi(paths: Sequence[Path], *, years: Sequence[int] | None = None) -> Reading:
+    """Read World Bank indicator downloads (CSV, .gz, .zip) into MACRO.
+
+    Parameters
+    ----------
+    years
+        Keep only these; by default all.
+
+    Raises
+    ------
+    InputError
+        Not this layout, or none of the indicators known here.
+    """
+    frames, rejected, notes, checks = [], [], [], []
+    with opened(paths, wanted=lambda name: Path(name).name.startswith(("API_", "WDI"))) as files:
+        for file in files:
+            cells, others = cells_of(file, years)
+            if others:
+                notes.append(f"{others} other indicators in {Path(file.name).name} are left alone")
+            macro, refused = macro_of(cells, file.name)
+            frames.append(macro)
+            rejected.append(refused)
+            checks.append(world_check(cells, macro))
+    macro = MACRO.conform(pl.concat(frames).sort("indicator", "period", "economy"), where=", ".join(map(str, paths)))
+    return Reading(
+        name="wdi",
+        macro=macro,
+        rejected=REJECTED.conform(pl.concat(rejected)),
+        files=tuple(stamp(p) for p in paths),
+        checks=tuple(checks),
+        notes=tuple(notes),
+        scope="whole" if years is None else "extract",
+        summary=summary_of(macro),
+    )
+
+
+def cells_of(file: Opened, years: Sequence[int] | None) -> tuple[pl.DataFrame, int]:
+    """One row an economy, indicator and year with a figure (row, text and the label columns); indicators left alone."""
+    if file.layout is None:
+        raise InputError("is not CSV", where=file.name, mend="give the publisher's CSV or zip")
+    skip, header = header_of(file)
+    names = [name or f"blank {i}" for i, name in enumerate(header)]
+    try:
+        frame = pl.read_csv(
+            file.path, has_header=False, skip_rows=skip, schema=dict.fromkeys(names, pl.String), glob=False
+        )
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            f"is not a table: {str(error).splitlines()[0][:200]}", where=file.name, mend="is it cut off?"
+        ) from error
+    frame = frame.with_row_index("row", offset=1).with_columns(pl.col(pl.String).str.strip_chars())
+    wanted = [n for n in names if re.fullmatch(r"\d{4}", n) and (years is None or int(n) in years)]
+    if not wanted:
+        raise InputError("has no column of a year asked for", where=file.name, mend="leave years out")
+    known = frame.filter(pl.col(INDICATOR).is_in(list(INDICATORS)))
+    others = frame.filter(~pl.col(INDICATOR).is_in(list(INDICATORS)))[INDICATOR].n_unique()
+    if known.is_empty():
+        listed = ", ".join(INDICATORS)
+        raise InputError("holds none of the indicators read", where=file.name, mend=f"they are {listed}")
+    long = known.unpivot(on=wanted, index=["row", NAME, CODE, INDICATOR], variable_name="period", value_name="text")
+    return long.filter(pl.col("text").is_not_null() & (pl.col("text") != "")), others
+
+
+def header_of(file: Opened) -> tuple[int, list[str]]:
+    """(lines to skip, the names of the columns); InputError if no line is the header."""
+    with file.path.open(encoding="utf-8-sig", newline="") as stream:
+        for number, line in enumerate(stream, 1):
+            cells = next(csv.reader([line]), [])
+            if {NAME, CODE, INDICATOR} <= set(cells):
+                return number, [c.strip() for c in cells]
+            if number == 20:
+                break
+    raise InputError(
+        f"no line names {NAME}, {CODE} and {INDICATOR}",
+        where=file.name,
+        mend="this reads World Bank downloads, API_..._DS2_en_csv_v2_....csv",
+    )
+
+
+def macro_of(cells: pl.DataFrame, file: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(MACRO, REJECTED). A group of economies is rejected once, not once a year."""
+    codes = cells[CODE].unique(maintain_order=True)
+    told = cells.join(pl.DataFrame({CODE: codes, "economy": lookup(codes, "iso3").iso3}), on=CODE, how="left")
+    told = told.with_columns(value=pl.col("text").cast(pl.Float64, strict=False))
+    group = pl.col("economy").is_in(keys_of_kind("aggregate"))
+    once = pl.col("period") == pl.col("period").last().over("row")
+    good, rejected = split(
+        told.filter(~group.fill_null(False) | once),
+        [
+            (Reason.AGGREGATE, group),
+            (Reason.UNKNOWN_ORIGIN, pl.col("economy").is_null()),
+            (Reason.NOT_A_NUMBER, pl.col("value").is_null()),
+            (Reason.NOT_FINITE, ~pl.col("value").is_finite()),
+            (Reason.NEGATIVE, pl.col("value") < 0),
+        ],
+        file=file,
+        record=RECORD,
+    )
+    good, twice = reject_repeats(good, key=(CODE, INDICATOR, "period"), same=["value"], file=file, record=RECORD)
+    named = {code: name for code, (name, _) in INDICATORS.items()}
+    units = {code: unit for code, (_, unit) in INDICATORS.items()}
+    macro = good.select(
+        "period",
+        "economy",
+        "value",
+        indicator=pl.col(INDICATOR).replace_strict(named),
+        unit=pl.col(INDICATOR).replace_strict(units),
+        basis=pl.lit("observed"),
+    )
+    return macro, pl.concat([rejected, twice])
+
+
+def world_check(cells: pl.DataFrame, macro: pl.DataFrame) -> Check:
+    """Do the economies together stay below the publisher's World row? Below it they may: some have no figures."""
+    name, expected = "economies against the World row", "at most 100.5% in any year"
+    stated = cells.filter(pl.col(CODE) == "WLD").select(
+        "period",
+        indicator=pl.col(INDICATOR).replace_strict({code: name for code, (name, _) in INDICATORS.items()}),
+        stated=pl.col("text").cast(pl.Float64, strict=False),
+    )
+    summed = macro.group_by("period", "indicator").agg(pl.col("value").sum())
+    both = stated.join(summed, on=["period", "indicator"]).filter(pl.col("stated") > 0)
+    if both.is_empty():
+        return Check(name, expected, "the file has no World row", True, "info")
+    both = both.with_columns(part=pl.col("value") / pl.col("stated")).sort("part")
+    low, high = both["part"][0], both["part"][-1]
+    return Check(name, expected, f"{low:.1%} to {high:.1%}", high <= 1.005)
+
+
+def summary_of(macro: pl.DataFrame) -> pl.DataFrame:
+    """What the declaration's expectations look at: one row a period and indicator, GDP and population only."""
+    return (
+        macro.filter(pl.col("indicator").is_in(["gdp", "population"]))
+        .group_by("period", layer=pl.col("indicator"), unit=pl.col("unit"))
+        .agg(rows=pl.len(), value=pl.col("value").sum(), origins=pl.col("economy").n_unique())
+        .with_columns(destinations=pl.col("origins"), items=pl.lit(1))
+        .sort("period", "layer")
+    )

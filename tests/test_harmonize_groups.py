@@ -120,7 +120,13 @@ def test_every_fault_of_a_list_at_once() -> None:
     with pytest.raises(UnknownCodeError) as caught:
         expand(["Nato2", "WLD", "SUN", "FATF_GREY", "USA"], date(2010, 1, 1), where="scenario.toml:4")
     text = str(caught.value)
-    for part in ("'Nato2'", "the group NATO", "aggregate WLD", "SUN did not exist", "FATF_GREY is not tabulated before"):
+    for part in (
+        "'Nato2'",
+        "the group NATO",
+        "aggregate WLD",
+        "SUN did not exist",
+        "FATF_GREY is not tabulated before",
+    ):
         assert part in text
     assert len(caught.value.faults) == 4
     assert text.count("scenario.toml:4") == 4
@@ -208,15 +214,24 @@ def test_groups_of_the_users_own_in_csv(tmp_path: Path) -> None:
     [
         ("g.toml", '[A]\nmembers = ["B"]\n[B]\nmembers = ["C"]\n[C]\nmembers = ["A"]', ["A > B > C > A"]),
         ("g.toml", '[A]\nmembers = ["A"]', ["A > A"]),
-        ("g.toml", '[A]\nmembers = ["Frnce", "WLD"]\n[USA]\nmembers = ["EU"]', ["France (FRA)", "'WLD'", "an economy (USA)"]),
+        (
+            "g.toml",
+            '[A]\nmembers = ["Frnce", "WLD"]\n[USA]\nmembers = ["EU"]',
+            ["France (FRA)", "'WLD'", "an economy (USA)"],
+        ),
         ("g.toml", '[EU]\nmembers = ["USA"]', ["group of the tool"]),
+        ("g.toml", '["A B"]\nmembers = ["USA"]\n[A_B]\nmembers = ["DEU"]', ["A B and A_B are the same name"]),
         ("g.toml", "[A]\nmembers = 3\n[B]", ["[A]: no members", "[B]: no members"]),
         ("g.toml", '[A]\nmembers = [{member = "USA", since = 1}]', ["not a member"]),
         ("g.toml", '[A]\nmembers = [{member = "USA", from = 2021-01-01, to = 2020-01-01}]', ["before it joins"]),
         ("g.toml", "[A\n", ["line 1"]),
         ("g.toml", "", ["no group in it"]),
         ("g.csv", "group;member\nA;USA\n", ["lacks the column group"]),
-        ("g.csv", "group,member,valid_from\nA,USA,soon\n,USA,\n", ["row 1: soon is not a date", "row 2: group or member"]),
+        (
+            "g.csv",
+            "group,member,valid_from\nA,USA,soon\n,USA,\n",
+            ["row 1: soon is not a date", "row 2: group or member"],
+        ),
         ("g.csv", "", ["cannot be read"]),
         ("g.txt", "A", [".toml or .csv"]),
     ],

@@ -183,6 +183,10 @@ def test_bad_flows_and_controls_are_refused_with_reasons() -> None:
         rank(TWO_ITEMS.drop("unit"), "export_share")
     with pytest.raises(InputError, match="unknown layer: smoke"):
         rank(flows(("A", "B", "X", 1), layer="smoke"), "export_share")
+    with pytest.raises(InputError, match="unknown basis: heard"):
+        rank(TWO_ITEMS.with_columns(basis=pl.lit("heard")), "export_share")
+    with pytest.raises(InputError, match="item is missing in 4"):
+        rank(TWO_ITEMS.with_columns(item=pl.lit(None, dtype=pl.String)), "export_share")
     held = pl.DataFrame([("USA", "DEU", "currency", 1.5)], schema=dict(CONTROLS.schema), orient="row")
     with pytest.raises(InputError, match="lie outside 0 to 1"):
         rank(TWO_ITEMS, "panopticon", controls=held)

@@ -45,7 +45,7 @@ def test_on_the_data_that_come_with_the_tool(name: str) -> None:
 
 
 def by_product(scenario: Scenario) -> pl.DataFrame:
-    """One flow each way between every sender or third party and every target, in each six-digit good a measure names."""
+    """One flow each way between each sender or third party and each target, in every six-digit good a measure names."""
     codes = {"010121", "270900"}  # something humanitarian and something that is not, for measures that name nothing
     for measure in scenario.measures:
         codes |= {item.split(":")[1].ljust(6, "0") for item in measure.items if item.startswith("HS")}

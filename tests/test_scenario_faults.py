@@ -65,7 +65,7 @@ CASES: dict[str, tuple[str, str]] = {
     "no kind": ("kind is missing", (TOP + BAN).replace('kind = "import_ban"\n', "").replace("[[measure]]", "[[measure]] @")),
     "tariff without rate": ("tariff needs rate", (TOP + BAN).replace('"import_ban"', '"tariff"').replace("[[measure]]", "[[measure]] @")),
     "negative rate": ("rate = -0.1 is negative", (TOP + BAN).replace('"import_ban"', '"tariff"') + "rate = -0.1 @"),
-    "tariff with share": ("share has no meaning for tariff", (TOP + BAN).replace('"import_ban"', '"tariff"\nrate = 0.1') + "share = 1.0 @"),
+    "tariff with share": ("share has no meaning for tariff", (TOP + BAN).replace('"import_ban"', '"tariff"\nrate = 0.1') + "share = 0.9 @"),
     "quota without ceiling": ("quota needs allowed_share", (TOP + BAN).replace('"import_ban"', '"quota"').replace("[[measure]]", "[[measure]] @")),
     "quota ceiling": ("allowed_share = 2 is outside", (TOP + BAN).replace('"import_ban"', '"quota"') + "allowed_share = 2 @"),
     "secondary without compliance": ("secondary needs compliance, which has no default", TOP + '[[measure]] @\nid = "s"\nkind = "secondary"\nthird_parties = ["CHN"]'),

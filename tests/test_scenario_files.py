@@ -87,7 +87,7 @@ def test_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         load_scenario("oil_embargo_rusia")
     with pytest.raises(UsageError, match="no such file"):
         load_scenario(tmp_path / "none.toml")
-    for odd in ("", "a\0b", "../oil_embargo_russia"):
+    for odd in ("", "a\0b", "../oil_embargo_russia", "x" * 5000):
         with pytest.raises(UsageError):
             load_scenario(odd)
     with pytest.raises(InputError, match="not a regular file"):
@@ -147,6 +147,9 @@ def test_a_new_scenario_refuses_what_would_not_pass() -> None:
         new_scenario("mine", kind="export_bans")
     with pytest.raises(ScenarioError, match="inside its own coalition"):
         new_scenario("mine", coalition=["EU"], target=["FRA"])
+    assert '["TUR", "MEX"]' in new_scenario(
+        "mine", coalition=["BRICS"], target=["UKR"], kind="secondary", on=date(2020, 1, 1)
+    )
     with pytest.raises(ScenarioError, match="short name"):
         new_scenario("My scenario")
 
@@ -159,6 +162,8 @@ def test_a_scenario_written_and_read_is_equal(file: Path) -> None:
     assert again == scenario
     assert scenario_text(again) == text
     assert scenario_hash(again) == scenario_hash(scenario)
+    assert Scenario.model_validate(scenario.model_dump(mode="json")) == scenario
+    assert Scenario.model_validate_json(scenario.model_dump_json()) == scenario
 
 
 def test_the_hash_is_of_what_is_said() -> None:
@@ -223,7 +228,7 @@ def test_bad_overrides_are_all_reported() -> None:
         "'nonsense'",
     ):
         assert part in said, said
-    with pytest.raises(ScenarioError, match=r"share = 2\.0 is outside"):
+    with pytest.raises(ScenarioError, match=r"measure\.crude\.share: share = 2\.0 is outside"):
         scenario_overrides(scenario, {"measure.crude.share": 2.0})
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from weaponized_interdependence.errors import FetchError, OutputError, UsageError
 from weaponized_interdependence.sources import fetch as module
-from weaponized_interdependence.sources.declaration import Declaration, Download
+from weaponized_interdependence.sources.declaration import Declaration, Download, load_declaration
 from weaponized_interdependence.sources.fetch import (
     ResumingDownloader,
     address,
@@ -427,3 +427,47 @@ def test_choosing_by_edition_and_year(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_file_names_are_safe(url: str, name: str) -> None:
     assert file_name(url) == name
+
+
+# --- what is declared -------------------------------------------------------------------------------------------------
+
+OURS = ("bis", "icio", "oecd_services", "remittances", "wdi", "wiod")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_declared_download_has_an_address_or_says_what_to_do(name: str) -> None:
+    declaration = load_declaration(name)
+    assert declaration.downloads
+    for download in declaration.downloads:
+        assert download.url.startswith("https://") or (not download.url and len(download.manual) > 40)
+        assert download.verified or not download.url or "not verified from here" in download.note
+        assert not download.years or 1990 < download.years[0] <= download.years[1] < 2030
+    names = [d.name for d in declaration.downloads]
+    assert len(set(names)) == len(names)
+
+
+def test_the_right_chunk_of_icio() -> None:
+    icio = load_declaration("icio")
+    (chunk,) = choose(icio, edition="2023", year=2018)
+    assert address(chunk, icio, year=2018, edition="2023").endswith("/2023/2016-2020_SML.zip")
+    (latest,) = choose(icio, year=2022)
+    assert address(latest, icio, year=2022).endswith("/2025/2016-2022_SML.zip")
+    with pytest.raises(UsageError, match="covers 1990"):
+        choose(icio, year=1990)
+
+
+@pytest.mark.parametrize(("name", "edition"), [("remittances", None), ("wiod", None), ("icio", "2016")])
+def test_what_only_a_person_can_get_says_how(name: str, edition: str | None, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="no address that a program can use") as caught:
+        fetch(name, edition=edition, dest=tmp_path)
+    assert caught.value.mend
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_edition_can_be_part_of_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    demo = declare(
+        monkeypatch, Download("b", "https://x/B_{edition}_V{version}.zip", {"version": "1", "edition": "HS92"})
+    )
+    assert address(demo.downloads[0], demo, edition="HS17") == "https://x/B_HS17_V1.zip"
+    assert address(demo.downloads[0], demo) == "https://x/B_HS92_V1.zip"
+    assert choose(demo, edition="HS17") == demo.downloads

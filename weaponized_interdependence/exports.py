@@ -133,7 +133,8 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     """The metadata that `write` put into a Parquet file."""
     import pyarrow.parquet as pq
 
-    raw = cast(Mapping[bytes, bytes], pq.read_schema(path).metadata or {})
+    # The file's own metadata, not the schema's: what polars streams into a file stands only there.
+    raw = cast(Mapping[bytes, bytes], pq.read_metadata(path).metadata or {})
     return {k.decode(): v.decode() for k, v in raw.items() if not k.startswith((b"ARROW", b"pandas"))}
 
 

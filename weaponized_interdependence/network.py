@@ -157,22 +157,28 @@ def collect_flows(flows: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     if absent := [c for c in ("origin", "destination", "value") if c not in have]:
         raise InputError(f"flows lack the column(s) {', '.join(absent)}", mend="give a FLOWS table")
     frame = flows.lazy().select(c for c in wanted if c in have).collect()
+    check_flows(frame.lazy())
+    return frame
+
+
+def check_flows(flows: pl.LazyFrame) -> None:
+    """Raise InputError with every reason why these flows cannot become a network, and its first rows."""
+    texts = [c for c in flows.collect_schema().names() if c != "value"]
     value = pl.col("value")
     rules = {
-        **{f"{c} is missing": pl.col(c).is_null() | (pl.col(c) == "") for c in ("origin", "destination")},
+        **{f"{c} is missing": pl.col(c).is_null() | (pl.col(c) == "") for c in texts},
         "value is missing": value.is_null(),
         "value is not a finite number": value.is_not_null() & ~value.is_finite(),
         "value is negative": value.is_finite() & (value < 0),
     }
-    broken = frame.select(expr.sum().alias(reason) for reason, expr in rules.items()).row(0, named=True)
+    broken = flows.select(expr.sum().alias(reason) for reason, expr in rules.items()).collect().row(0, named=True)
     faults = []
     for reason, count in broken.items():
         if count:
-            rows = frame.select(pl.arg_where(rules[reason])).to_series().head(3)
+            rows = flows.select(pl.arg_where(rules[reason]).head(3)).collect().to_series()
             faults.append(Fault(f"{reason} in {count} row(s), first at row {', '.join(str(r + 1) for r in rows)}"))
     if faults:
         raise InputError("flows cannot become a network", faults=faults, mend="mend or leave out those rows")
-    return frame
 
 
 def drop_empty(frame: pl.DataFrame, self_loops: Literal["drop", "keep"]) -> tuple[pl.DataFrame, dict[str, int]]:

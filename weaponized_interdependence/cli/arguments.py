@@ -194,10 +194,13 @@ def pairs_of(given: Iterable[str], option: str, *, keep_dashes: bool = False) ->
     return found
 
 
-def typed(texts: Mapping[str, str], parameters: Mapping[str, Any]) -> dict[str, Any]:
+def typed(
+    texts: Mapping[str, str], parameters: Mapping[str, Any], called: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Texts from the command line as the types that a function's parameters ask for (int, float, bool, list, mapping).
 
-    Keys that the function does not have pass through: the function's owner names them better than we could.
+    Keys that the function does not have pass through: the function's owner names them better than we could. `called`
+    says what the user typed for a key, where that was another word.
     """
     from weaponized_interdependence.errors import Fault, UsageError
 
@@ -207,7 +210,7 @@ def typed(texts: Mapping[str, str], parameters: Mapping[str, Any]) -> dict[str, 
         try:
             found[key] = _as_type(text, str(parameters[key].annotation)) if key in parameters else text
         except ValueError as error:
-            faults.append(Fault(f"{key}={text}: {error}"))
+            faults.append(Fault(f"{(called or {}).get(key, key)} {text}", mend=str(error)))
     if faults:
         raise UsageError("an option has a value of the wrong kind", faults=faults)
     return found
@@ -225,7 +228,7 @@ def _as_type(text: str, annotation: str) -> Any:
         return {key.strip(): value.strip() for key, _, value in parts}
     if any(word in hint for word in ("sequence", "iterable", "tuple", "list", "set")):
         items = [p.strip() for p in text.split(",") if p.strip()]
-        return tuple(int(i) for i in items) if "int" in hint and "str" not in hint else tuple(items)
+        return tuple(_number(i, int) for i in items) if "int" in hint and "str" not in hint else tuple(items)
     if "bool" in hint:
         if text.lower() not in _TRUE + _FALSE:
             raise ValueError("write true or false")
@@ -233,5 +236,12 @@ def _as_type(text: str, annotation: str) -> Any:
     if "str" in hint or "path" in hint or "literal" in hint:
         return text
     if "int" in hint:
-        return int(text)
-    return float(text) if "float" in hint else text
+        return _number(text, int)
+    return _number(text, float) if "float" in hint else text
+
+
+def _number(text: str, kind: type[int] | type[float]) -> int | float:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError("write a whole number" if kind is int else "write a number") from None

@@ -55,6 +55,7 @@ def _everything() -> list[dict[str, Any]]:
 
 def _indicators() -> list[dict[str, Any]]:
     from weaponized_interdependence.indicators.registry import INDICATORS
+    from weaponized_interdependence.indicators.routes import ROUTES
 
     return [
         {
@@ -67,7 +68,8 @@ def _indicators() -> list[dict[str, Any]]:
             "weights": i.weight_meaning,
             "unit": i.unit,
             "notes": i.notes,
-            "needs": sorted(i.needs),
+            "reads": ["flows", *sorted(i.needs)],
+            "routes": {str(on): f"{r.value}, {r.meaning}" for on, r in ROUTES.items()} if i.routed else {},
             "scores": "pairs of nodes" if i.pair else "nodes",
             "source": i.citation,
             "example": i.example,
@@ -91,7 +93,7 @@ def _models() -> list[dict[str, Any]]:
                 "what": "model",
                 "name": model.name,
                 "meaning": model.meaning,
-                "needs": [model.needs],
+                "reads": [model.needs],
                 "method": inspect.getdoc(module) or "",
             }
         )
@@ -168,18 +170,21 @@ def page(entry: dict[str, Any]) -> None:
     title = f": {entry['title']}" if entry.get("title") else ""
     show.say(f"{entry['name']} ({entry['what']}){title}", "bold")
     show.say(entry["meaning"], indent=2)
-    needs = entry.get("needs")
+    reads = entry.get("reads")
     show.pairs(
         [
             ("formula", entry.get("formula")),
             ("weights", entry.get("weights")),
             ("unit", entry.get("unit")),
             ("scores", entry.get("scores")),
-            ("needs", ", ".join(needs) if needs else None),
+            ("reads", ", ".join(reads) if reads else None),
             ("notes", entry.get("notes")),
             ("source", entry.get("source")),
         ]
     )
+    if routes := entry.get("routes"):
+        show.say("a route is", indent=2)
+        show.pairs(((f"on {layer}", meaning) for layer, meaning in routes.items()), indent=4)
     for block in ("example", "method"):
         if entry.get(block):
             show.say()

@@ -17,8 +17,10 @@ import typer
 from typer.core import TyperGroup
 
 # Every error that typer itself raises and shows. Taken from the public name, because its base moved between versions.
-_SHOWN_BY_TYPER: tuple[type[BaseException], ...] = tuple(
-    c for c in typer.BadParameter.__mro__ if issubclass(c, Exception) and c is not Exception
+_SHOWN_BY_TYPER: tuple[type[BaseException], ...] = (
+    typer.Exit,
+    typer.Abort,
+    *(c for c in typer.BadParameter.__mro__ if issubclass(c, Exception) and c is not Exception),
 )
 
 
@@ -40,7 +42,7 @@ class CommandGroup(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except (typer.Exit, typer.Abort, *_SHOWN_BY_TYPER):
+        except _SHOWN_BY_TYPER:
             raise
         except WiError as error:
             _leave(ctx, str(error), error.exit_code, error)

@@ -11,6 +11,9 @@ from weaponized_interdependence.cli.completing import complete_reader
 if TYPE_CHECKING:
     from weaponized_interdependence.sources.registry import Reader, Reading
 
+# Their files become one labelled table, which Parquet alone can hold: said before a large file is read, not after.
+MAKE_TABLES = frozenset({"icio", "wiod"})
+
 
 def load(
     reader: Annotated[
@@ -48,14 +51,17 @@ def load(
 
     chosen = reader_named(reader)
     texts = pairs_of(options or (), "--option")
+    called = {}
     for name, value in (("period", period), ("aggregate", aggregate), ("edition", edition)):
         if value is not None:
-            texts.setdefault(_own_name(name, chosen), value)
-    try_output(out)
+            called[own := _own_name(name, chosen)] = f"--{name}"
+            texts.setdefault(own, value)
+    try_output(out, (".parquet",) if reader in MAKE_TABLES else ())
     if rejected is not None:
         try_output(rejected)
+    options_given = typed(texts, chosen.options, called)
     with show.working(f"reading {show.count(len(paths), 'path')} with {reader}"):
-        reading = read_and_write(chosen, paths, out, strict=strict, options=typed(texts, chosen.options))
+        reading = read_and_write(chosen, paths, out, strict=strict, options=options_given)
     if rejected is not None:
         write_rejected(reading, rejected)
     if as_json:
@@ -173,11 +179,12 @@ def screen(reading: "Reading", out: Path, rejected: Path | None) -> None:
     show.say(f"{reading.name}: {show.count(len(reading.files), 'file')} read", style="bold")
     show.pairs((Path(f.path).name, f"{show.size(f.bytes)}, sha256 {f.sha256[:16]}") for f in reading.files)
     show.heading("Taken")
-    rows, economies = rows_taken(reading), economies_in(reading, out)
+    rows = rows_taken(reading) if reading.table is None else None
+    economies = economies_in(reading, out)
     show.pairs(
         [("rows", f"{rows:,}" if rows is not None else None), ("economies", f"{economies:,}" if economies else None)]
     )
-    if reading.summary is not None and reading.summary.height:
+    if reading.summary is not None and reading.summary.height and reading.table is None:
         summary_table(reading)
     if reading.table is not None:
         facts = table_facts(reading.table)
@@ -224,11 +231,14 @@ def summary_table(reading: "Reading", most: int = 30) -> None:
         show.say(f"  the last {most} of {show.count(reading.summary.height, 'period')}")
     columns = [
         show.Column("period", s["period"].to_list(), keep=True),
-        show.Column("layer", s["layer"].to_list(), keep=True),
+        show.Column("indicator" if reading.macro is not None else "layer", s["layer"].to_list(), keep=True),
         show.Column("rows", [f"{n:,}" for n in s["rows"]], True),
         show.Column("total", [show.money(v, u) for v, u in zip(s["value"], s["unit"], strict=True)], True),
     ]
-    counts = [show.Column(name, [f"{n:,}" for n in s[name]], True) for name in ("origins", "destinations", "items")]
+    counted = (
+        {"origins": "economies"} if reading.macro is not None else dict.fromkeys(("origins", "destinations", "items"))
+    )
+    counts = [show.Column(shown or name, [f"{n:,}" for n in s[name]], True) for name, shown in counted.items()]
     show.table([*columns, *counts])
 
 

@@ -117,6 +117,8 @@ def third_parties(rows: Sequence[Row], money: Scale, most: int) -> None:
     for party in ("THIRD_PARTIES", "WORLD"):
         show.say(_titled(party), indent=2)
         losses(_of(rows, party), money)
+    if any(r["model"] == "exposure" and r["party"] == "WORLD" for r in rows):
+        show.say("exposure counts each stopped flow twice here, once at either end", indent=4)
     each = [r for r in rows if r["party"] not in ("THIRD_PARTIES", "WORLD")]
     if not each:
         return
@@ -239,20 +241,22 @@ def _titled(party: str) -> str:
 
 
 def assumptions_table(assumptions: Sequence[Mapping[str, Any]]) -> None:
-    """What was chosen or estimated, with bands and sources."""
+    """What was chosen or estimated, with bands; sources are numbered below, because they are long and often shared."""
     if not assumptions:
         return
     show.heading("Assumptions")
     bands = [show.numbers([a["low"], a["value"], a["high"]]) for a in assumptions]
+    sources = list(dict.fromkeys(a["source"] for a in assumptions))
     show.table(
         [
             show.Column("what", [a["name"] for a in assumptions]),
-            *(show.Column(name, [b[k] for b in bands], True) for k, name in enumerate(("low", "central", "high"))),
+            *(show.Column(name, [b[k] for b in bands], True) for k, name in enumerate(_HEADS)),
             show.Column("unit", [a["unit"] for a in assumptions]),
             show.Column("basis", [a["basis"] for a in assumptions], keep=True),
-            show.Column("source", [a["source"] for a in assumptions]),
+            show.Column("source", [f"[{sources.index(a['source']) + 1}]" for a in assumptions], keep=True),
         ]
     )
+    show.pairs((f"[{number}]", source) for number, source in enumerate(sources, 1))
 
 
 def inputs_table(inputs: Sequence[Mapping[str, Any]]) -> None:
@@ -260,10 +264,14 @@ def inputs_table(inputs: Sequence[Mapping[str, Any]]) -> None:
     show.heading("Inputs")
     show.table(
         [
-            show.Column("what", [i["name"] for i in inputs]),
-            show.Column("periods", [", ".join(i["periods"]) for i in inputs]),
+            show.Column("what", [i["name"] for i in inputs], keep=True),
+            show.Column("periods", [_span(i["periods"]) for i in inputs], keep=True),
             show.Column("rows", [f"{i['rows']:,}" for i in inputs], True),
             show.Column("sha256", [i["sha256"][:12] for i in inputs], keep=True),
-            show.Column("file", [i["path"] or "(in memory)" for i in inputs]),
+            show.Column("file", [i["path"] or "(in memory)" for i in inputs], whole_words=True),
         ]
     )
+
+
+def _span(periods: Sequence[str]) -> str:
+    return periods[0] if len(periods) == 1 else f"{min(periods)} to {max(periods)}" if periods else ""

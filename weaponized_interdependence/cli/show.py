@@ -1,4 +1,4 @@
-"""What a screen looks like: numbers are never cut, units and basis stand beside them; data on stdout, talk on stderr."""
+"""What a screen looks like: numbers are never cut, unit and basis stand beside them; data on stdout, talk on stderr."""
 
 import contextlib
 import json
@@ -53,7 +53,7 @@ def say(text: str = "", style: str = "", *, indent: int = 0) -> None:
 
 def verbatim(text: str, *, indent: int = 0) -> None:
     """Lines on stdout as they are: formulas and examples lose their sense when they are filled anew."""
-    _print(out(), [" " * indent + line for line in text.splitlines()])
+    _print(out(), [(" " * indent + line).rstrip() for line in text.splitlines()])
 
 
 def heading(text: str) -> None:
@@ -84,7 +84,8 @@ def pairs(rows: Iterable[tuple[str, object]], indent: int = 2) -> None:
     """Names and values in two columns on stdout; a value of None or '' leaves its line out."""
     kept = [(name, str(value)) for name, value in rows if value not in (None, "")]
     if kept:
-        left, right = Column("", [n for n, _ in kept], keep=True), Column("", [v for _, v in kept])
+        # Words stay whole on the right: addresses, paths and hashes are there to be copied.
+        left, right = Column("", [n for n, _ in kept], keep=True), Column("", [v for _, v in kept], whole_words=True)
         table([left, right], indent=indent, headers=False)
 
 
@@ -96,6 +97,7 @@ class Column:
     cells: Sequence[str]
     number: bool = False
     keep: bool = False  # codes, names to type
+    whole_words: bool = False  # a word that is too long runs over instead of being broken
     group: str = ""  # a heading over this column and its neighbours of the same group
 
     def natural(self) -> int:
@@ -110,7 +112,8 @@ class Column:
 
 
 def table(columns: Sequence[Column], *, indent: int = 2, headers: bool = True) -> None:
-    """Print columns side by side on stdout."""
+    """Print columns side by side on stdout; a column with nothing in any cell is left out."""
+    columns = [c for c in columns if any(c.cells)] or columns
     console = out()
     widths = _widths(columns, console.width - indent)
     head, *body = _rows(columns, widths)
@@ -156,7 +159,10 @@ def _rows(columns: Sequence[Column], widths: Sequence[int]) -> list[list[str]]:
     """Each row (the header is the first) as its lines."""
     rows = []
     for cells in ([c.name for c in columns], *zip(*(c.cells for c in columns), strict=True)):
-        broken = [textwrap.wrap(c, w, break_on_hyphens=False) or [""] for c, w in zip(cells, widths, strict=True)]
+        broken = [
+            textwrap.wrap(cell, width, break_on_hyphens=False, break_long_words=not column.whole_words) or [""]
+            for cell, width, column in zip(cells, widths, columns, strict=True)
+        ]
         lines = []
         for parts in zip_longest(*broken, fillvalue=""):
             made = [

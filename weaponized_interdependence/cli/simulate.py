@@ -1,7 +1,7 @@
-"""`wi simulate` and `wi runs`: pressure, collateral and cost to third parties of a scenario, and the runs kept of it."""
+"""`wi simulate` and `wi runs`: pressure, collateral and third-party cost of a scenario, and the runs kept of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,9 +97,19 @@ def run(loaded: "Scenario", flows: Sequence[str] | None, table: str | None, **re
 
     if not flows and table is None:
         return on_sample(loaded, **rest)
-    frames: list[Any] = [open_flows(n).frame.collect() if n == "-" or is_sample(n) else n for n in flows or ()]
+    read = {n: open_flows(n).frame.collect() for n in flows or () if n == "-" or is_sample(n)}
+    frames: list[Any] = [read.get(n, n) for n in flows or ()]
     chosen: Any = open_table(table)[0] if table is not None and is_sample(table) else table
-    return simulate_scenario(loaded, flows=frames or None, table=chosen, **rest)
+    result = simulate_scenario(loaded, flows=frames or None, table=chosen, **rest)
+    names = ["stdin" if n == "-" else n for n in flows or () if n in read]
+    return named(result, [*names, *(["sample table"] if chosen is not table else [])])
+
+
+def named(result: "Result", names: Sequence[str]) -> "Result":
+    """The result with names for the inputs that had no path: those given as frames, in the order given."""
+    left = list(names)
+    inputs = (i if i.path or not left else replace(i, path=left.pop(0)) for i in result.inputs)
+    return replace(result, inputs=tuple(inputs))
 
 
 def on_sample(loaded: "Scenario", *, warn: bool = True, **rest: Any) -> "Result":
@@ -111,15 +121,20 @@ def on_sample(loaded: "Scenario", *, warn: bool = True, **rest: Any) -> "Result"
     sample = load_sample()
     if only_crude_oil(loaded, sample.crude_oil):
         given: dict[str, Any] = {"flows": [sample.crude_oil, sample.claims]}
+        names = ["sample:crude_oil", "sample:claims"]
         said = "crude-oil trade of 2021 and claims of end-2022 (observed); other goods are not in it"
     else:
         given = {"flows": [sample.flows, sample.claims], "table": sample.table}
+        names = ["sample:world", "sample:claims", "sample table"]
         said = (
             "world of 2015, whose trade and input-output cells are ESTIMATED, not observed: for trying, not for citing"
         )
     if warn:
         show.warn(f"no --flows given: using the embedded {said}. Your own data: wi load")
-    return simulate_scenario(loaded, **given, **rest)
+    if rest.get("macro") is None:
+        rest["macro"] = sample.macro
+        names.append("sample macro")
+    return named(simulate_scenario(loaded, **given, **rest), names)
 
 
 def only_crude_oil(loaded: "Scenario", crude_oil: "pl.DataFrame") -> bool:

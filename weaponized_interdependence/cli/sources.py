@@ -1,5 +1,6 @@
 """`wi sources`: what each publisher's data is, under which licence, and how to fetch it."""
 
+import typing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,7 +31,7 @@ def list_sources(as_json: AsJson = False) -> None:
     show.table(
         [
             show.Column("name", [d.name for d in known], keep=True),
-            show.Column("layer", [d.layer or "table" for d in known], keep=True),
+            show.Column("layer", [d.layer or "-" for d in known], keep=True),
             show.Column("what", [d.title for d in known]),
             show.Column("publisher", [d.publisher for d in known]),
         ],
@@ -131,6 +132,8 @@ def _reader_options(name: str) -> dict[str, dict[str, str]]:
 
 
 def _type_in_words(annotation: Any) -> str:
+    if choices := typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ():
+        return " or ".join(map(str, choices))
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     for long, short in (("typing.", ""), ("collections.abc.", ""), (" | None", ""), ("pathlib.", "")):
         text = text.replace(long, short)

@@ -110,7 +110,7 @@ def _diagnosis(prior: Array, rows: Array, columns: Array) -> str:
     sums[i, np.arange(i.size)] = sums[rows.size + j, np.arange(i.size)] = 1.0
     limits = np.concatenate([rows, columns]) / rows.sum()
     placed = linprog(-ones, A_ub=sums, b_ub=limits, method="highs")
-    missing = 1.0 + placed.fun
+    missing = 1.0 + (placed.fun or 0.0)
     if missing > 1e-9:
         return (
             f"no matrix with these zeros has these margins: {missing:.3g} of the total finds no cell; free some zeros"

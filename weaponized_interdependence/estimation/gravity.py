@@ -209,13 +209,13 @@ def _poisson(
         gram = design.T @ weighted
         scale = 1 / np.sqrt(np.diag(gram))
         gram *= scale[:, None] * scale
-        spectrum = np.linalg.eigvalsh(gram)
+        spectrum, axes = np.linalg.eigh(gram)
         if spectrum[0] <= 1e-11 * spectrum[-1]:
             raise ModelError(
                 "the covariates cannot be told apart from each other or from the exporter and importer effects",
                 mend="drop one of " + ", ".join(names),
             )
-        beta = scale * np.linalg.solve(gram, scale * (working @ weighted))
+        beta = scale * (axes @ (axes.T @ (scale * (working @ weighted)) / spectrum))
         mean = np.exp(design @ beta)
         last, deviance = deviance, _deviance(y, mean)
         if abs(last - deviance) <= tolerance * (deviance + y.sum()):

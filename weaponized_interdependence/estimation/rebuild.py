@@ -29,6 +29,8 @@ ITEMS = (*GOODS_ITEMS, SERVICES)
 SERVICE_COVARIATES = COVARIATES[:-1]
 # A reporter's partner detail is used when it names this many regions and this share of its total.
 PARTNERS_NEEDED, SHARE_NEEDED = 20, 0.6
+# Services are given to a tenth of a million USD, as publishers do; finer digits would hang on the linear algebra used.
+STEP = 1e5
 # Customs unions of the 1990s whose codes some copies of BACI keep for the largest member.
 UNIONS = {"BLX": "BEL", "SACU": "ZAF"}
 
@@ -81,7 +83,7 @@ def service_margins(
     places: pl.DataFrame,
     pairs: pl.DataFrame,
 ) -> tuple[pl.DataFrame, Filled]:
-    """Services exports and imports of every region in whole USD; what no publisher gives is filled by gravity.
+    """Services exports and imports of every region in USD; what no publisher gives is filled by gravity.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def service_margins(
     )
     table = covariates(places, pairs, regions)[..., : len(SERVICE_COVARIATES)]
     filled = fill_margins(known, sold, bought, table, SERVICE_COVARIATES, size)
-    exports, imports = np.rint(filled.exports), np.rint(filled.imports)
+    exports, imports = (np.rint(side / STEP) * STEP for side in (filled.exports, filled.imports))
     imports[regions.index(ROW)] += exports.sum() - imports.sum()
     names = dict(totals.select(pl.concat_str("economy", "flow", separator=" "), "source").iter_rows())
     rows = pl.concat(

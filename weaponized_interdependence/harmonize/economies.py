@@ -258,7 +258,7 @@ def _spans(distinct: pl.DataFrame, on: When) -> tuple[pl.Series, pl.Series]:
         return day.alias("first"), day.alias("last")
     if on.dtype == pl.Date:
         return distinct["when"].alias("first"), distinct["when"].alias("last")
-    written = distinct["when"].cast(pl.String)
+    written = distinct["when"].cast(pl.String).str.strip_suffix(".0")  # years as R and Stata export them
     periods = written.unique().drop_nulls().to_list()
     firsts = written.replace_strict(periods, [first_day(p) for p in periods], default=None, return_dtype=pl.Date)
     lasts = written.replace_strict(periods, [last_day(p) for p in periods], default=None, return_dtype=pl.Date)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 
@@ -43,13 +44,13 @@ class Group:
 
 @dataclass
 class _Walk:
-    """One expansion under way: what it found and what was wrong."""
+    """One expansion under way: the economies it came to (name -> group it came through) and what was wrong."""
 
     known: Mapping[str, Group]
     on: date
-    found: set[str] = field(default_factory=set)
+    where: str
+    leaves: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
-    unknown: bool = False
 
 
 def expand(names: Iterable[str], on: date, *, extra: Path | None = None, where: str = "") -> tuple[str, ...]:
@@ -73,13 +74,14 @@ def expand(names: Iterable[str], on: date, *, extra: Path | None = None, where: 
     >>> "GBR" in expand(["EU"], date(2020, 1, 31)), "GBR" in expand(["EU"], date(2020, 2, 1))
     (True, False)
     """
-    walk = _Walk(known_groups(extra), on)
+    walk = _Walk(known_groups(extra), on, where)
     for name in names:
-        _visit(name, walk, where)
+        _visit(name, walk)
+    found, unknown = _economies(walk)
     if walk.faults:
-        kind = UnknownCodeError if walk.unknown else InputError
+        kind = UnknownCodeError if unknown else InputError
         raise kind(f"cannot tell which economies are meant on {on}", faults=walk.faults)
-    return tuple(sorted(walk.found))
+    return tuple(sorted(found))
 
 
 def expansion_notes(names: Iterable[str], on: date, *, extra: Path | None = None) -> tuple[Fault, ...]:
@@ -101,19 +103,25 @@ def groups(extra: Path | None = None) -> pl.DataFrame:
     known = known_groups(extra)
     own = {group.name: group for group in known.values()}
     rows = [row for group in own.values() for row in _flat(group, known, None, None)]
-    return pl.DataFrame(rows, schema=GROUPS_SCHEMA, orient="row").unique().sort("group", "iso3", "valid_from")
+    table = pl.DataFrame(rows, schema=GROUPS_SCHEMA, orient="row")
+    day = table.select(pl.coalesce("valid_to", "valid_from")).to_series()
+    table = table.with_columns(lookup(table["iso3"], "any", on=day).iso3)
+    return table.unique().sort("group", "iso3", "valid_from")
 
 
 def known_groups(extra: Path | None = None) -> Mapping[str, Group]:
     """The groups by name and alias (in capitals, other signs as _), those of a file of the user's own among them."""
     if extra is None:
         return _own_groups()
-    mine = {
-        _key(name): Group(name=_key(name), members=tuple(members), title=name)
-        for name, members in read_group_file(Path(extra)).items()
-    }
+    written = read_group_file(Path(extra))
+    mine = {_key(name): Group(_key(name), tuple(members), title=name) for name, members in written.items()}
     known = {**_own_groups(), **mine}
-    if faults := [*_name_faults(mine), *_member_faults(mine, known), *_cycle_faults(mine, known)]:
+    if faults := [
+        *_twin_faults(written),
+        *_name_faults(mine),
+        *_member_faults(mine, known),
+        *_cycle_faults(mine, known),
+    ]:
         raise InputError("the groups cannot be used", where=str(extra), faults=faults)
     return known
 
@@ -135,52 +143,56 @@ def _key(name: str) -> str:
     return re.sub(r"[^A-Z0-9]+", "_", name.strip().upper().replace("+", "_PLUS")).strip("_")
 
 
-def _visit(name: str, walk: _Walk, where: str, via: str = "") -> None:
+def _visit(name: str, walk: _Walk, via: str = "") -> None:
     group = walk.known.get(_key(name))
     if group is None:
-        _visit_economy(name, walk, where, via)
+        walk.leaves.setdefault(name, via)
         return
     if group.complete_from and walk.on < group.complete_from:
-        walk.faults.append(
-            Fault(
-                f"{group.name} is not tabulated before {group.complete_from}",
-                where,
-                "choose a later date or name its members",
-            )
-        )
+        what = f"{group.name} is not tabulated before {group.complete_from}"
+        walk.faults.append(Fault(what, walk.where, "choose a later date or name its members"))
         return
     members = [m for m in group.members if m.holds_on(walk.on)]
     if not members:
-        walk.faults.append(Fault(f"{group.name} has no members on {walk.on}", where, "choose another date or group"))
+        what = f"{group.name} has no members on {walk.on}"
+        walk.faults.append(Fault(what, walk.where, "choose another date or group"))
     for membership in members:
-        _visit(membership.member, walk, where, via=group.name)
+        _visit(membership.member, walk, via=group.name)
 
 
-def _visit_economy(name: str, walk: _Walk, where: str, via: str) -> None:
-    found = lookup(pl.Series([name], dtype=pl.String), "any", on=walk.on)
-    if found.faults:
-        walk.unknown = True
-        close = nearest(_key(name), list(walk.known))
-        mend = found.faults[0].mend + (f" Or the group {', '.join(close)}?" if close else "")
-        walk.faults.append(Fault(f"no group or economy {name!r}" + (f" (in {via})" if via else ""), where, mend))
-        return
-    iso3 = found.iso3[0]
-    if iso3 is None:
-        walk.faults.append(Fault("an empty name", where, "remove it"))
-        return
-    _, kind, start, end = _facts()[iso3]
-    if kind in ("aggregate", "residual"):
-        mend = "name its members, or a group" + (" (EU, EURO_AREA)" if iso3 in ("EUU", "EMU") else "")
-        walk.faults.append(Fault(f"{name!r} is the {kind} {iso3}, not an economy", where, mend))
-    elif (start and walk.on < start) or (end and walk.on > end):
-        span = f"{start or '...'} to {end or 'now'}"
-        walk.faults.append(
-            Fault(
-                f"{iso3} did not exist on {walk.on} ({span})", where, "name the state of that time, or change the date"
-            )
-        )
-    else:
-        walk.found.add(iso3)
+def _economies(walk: _Walk) -> tuple[set[str], bool]:
+    """The ISO3 of what a walk came to, and whether a name was unknown; its other faults are added to the walk."""
+    names = list(walk.leaves)
+    iso3 = lookup(pl.Series(names, dtype=pl.String), "any", on=walk.on).iso3
+    found: set[str] = set()
+    for name, key in zip(names, iso3, strict=True):
+        if key is None:
+            walk.faults.append(_unknown(name, walk.leaves[name], walk.known, walk.on, walk.where))
+            continue
+        _, kind, start, end = _facts()[key]
+        if kind in ("aggregate", "residual"):
+            mend = "name its members, or a group" + (" (EU, EURO_AREA)" if key in ("EUU", "EMU") else "")
+            walk.faults.append(Fault(f"{name!r} is the {kind} {key}, not an economy", walk.where, mend))
+        elif (start and walk.on < start) or (end and walk.on > end):
+            what = f"{key} did not exist on {walk.on} ({start or '...'} to {end or 'now'})"
+            walk.faults.append(Fault(what, walk.where, "name the state of that time, or change the date"))
+        else:
+            found.add(key)
+    return found, iso3.null_count() > 0
+
+
+def _unknown(name: str, via: str, known: Mapping[str, Group], on: date | None, where: str) -> Fault:
+    """What to say of a name that is neither group nor economy."""
+    close = nearest(_key(name), list(known))
+    faults = lookup(pl.Series([name], dtype=pl.String), "any", on=on).faults
+    mend = faults[0].mend if faults else "remove it"
+    mend += f" Or the group {', '.join(close)}?" if close else ""
+    return Fault(f"no group or economy {name!r}" + (f" (in {via})" if via else ""), where, mend)
+
+
+@cache
+def _one(name: str, on: date | None) -> str | None:
+    return cast("str | None", lookup(pl.Series([name], dtype=pl.String), "any", on=on).iso3[0])
 
 
 @cache
@@ -198,18 +210,24 @@ def _flat(
         if first and last and first > last:
             continue
         if inner := known.get(_key(m.member)):
-            for _, iso3, a, b, source in _flat(inner, known, first, last):
-                yield group.name, iso3, a, b, source
+            for _, member, a, b, source in _flat(inner, known, first, last):
+                yield group.name, member, a, b, source
         else:
-            iso3 = lookup(pl.Series([m.member], dtype=pl.String), "any", on=last or first).iso3[0]
-            yield group.name, iso3, first, last, m.source
+            yield group.name, m.member, first, last, m.source
+
+
+def _twin_faults(names: Iterable[str]) -> Iterator[Fault]:
+    first: dict[str, str] = {}
+    for name in names:
+        if (twin := first.setdefault(_key(name), name)) != name:
+            yield Fault(f"{twin} and {name} are the same name", mend="names differ in letters and digits, not in signs")
 
 
 def _name_faults(mine: Mapping[str, Group]) -> Iterator[Fault]:
     for key, group in mine.items():
         if key in _own_groups():
             yield Fault(f"{group.title} is the name of a group of the tool", mend="choose another name")
-        iso3 = lookup(pl.Series([group.title]), "any").iso3[0]
+        iso3 = _one(group.title, None)
         if iso3 and _facts()[iso3][1] not in ("aggregate", "residual"):
             yield Fault(f"{group.title} is the name of an economy ({iso3})", mend="choose another name")
 
@@ -219,12 +237,10 @@ def _member_faults(mine: Mapping[str, Group], known: Mapping[str, Group]) -> Ite
         for m in group.members:
             if _key(m.member) in known:
                 continue
-            found = lookup(pl.Series([m.member], dtype=pl.String), "any", on=m.valid_from)
-            if found.faults:
-                close = nearest(_key(m.member), list(known))
-                mend = found.faults[0].mend + (f" Or the group {', '.join(close)}?" if close else "")
-                yield Fault(f"no group or economy {m.member!r} (in {group.title})", m.where, mend)
-            elif found.iso3[0] and _facts()[found.iso3[0]][1] in ("aggregate", "residual"):
+            iso3 = _one(m.member, m.valid_from)
+            if iso3 is None:
+                yield _unknown(m.member, group.title, known, m.valid_from, m.where)
+            elif _facts()[iso3][1] in ("aggregate", "residual"):
                 yield Fault(f"{m.member!r} is a sum or a residual, not an economy", m.where, "name its members")
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,15 +12,14 @@ from weaponized_interdependence import __version__
 from weaponized_interdependence.errors import Fault, InputError, UnknownCodeError, UsageError
 from weaponized_interdependence.harmonize.groups import expand
 from weaponized_interdependence.indicators.base import FLOW_UNIT, RESULT, Context, Indicator, Party
+from weaponized_interdependence.indicators.parts import Flows, cut
 from weaponized_interdependence.indicators.registry import INDICATORS, find
 from weaponized_interdependence.indicators.routes import ROUTES, Route
 from weaponized_interdependence.io_table import IOTable
-from weaponized_interdependence.network import build_network, collect_flows, drop_empty, refuse_overlap
+from weaponized_interdependence.network import build_network, collect_flows, drop_empty
 from weaponized_interdependence.periods import last_day
 from weaponized_interdependence.schemas import CONTROLS, FLOWS, SCORES
 from weaponized_interdependence.terms import Basis, Layer, weakest
-
-Flows = pl.DataFrame | pl.LazyFrame
 
 
 def rank(
@@ -98,11 +97,13 @@ def rank(
         "ties": ties,
     }
     _refuse(chosen, by, options, max_detour, damping, top)
+    if flows is None and table is None:
+        raise UsageError("nothing to rank", mend="give flows, a table, or both")
     grips = CONTROLS.empty() if controls is None else CONTROLS.conform(controls, where="controls")
     _refuse_shares(grips)
     network = None if ties is None else build_network(ties)
     parts: list[pl.DataFrame] = []
-    for period, layer, rows, labels in _parts(flows, "item" in by, periods, table):
+    for period, layer, rows, labels in cut(flows, "item" in by, None if periods is None else list(periods), table):
         own = table if table is not None and (period, layer) == (table.period, Layer.INPUTS) else None
         nodes = {*rows["origin"], *rows["destination"], *(own.economies if own else ())}
         nodes |= set(network.nodes) if network else set()
@@ -240,63 +241,6 @@ def _refuse_inside(context: Context) -> None:
             ],
             mend="name members one by one, or another target",
         )
-
-
-def _parts(
-    flows: Flows | None, by_item: bool, periods: Iterable[str] | None, table: IOTable | None
-) -> Iterator[tuple[str, str, pl.DataFrame, pl.DataFrame]]:
-    """(period, layer, ties by item, labels by item), in order; the table's period and layer among them."""
-    wanted = None if periods is None else list(periods)
-    frame = _frame(flows, wanted, table)
-    groups = dict(frame.partition_by("period", "layer", as_dict=True).items())
-    if table is not None and (wanted is None or table.period in wanted):
-        groups.setdefault((table.period, str(Layer.INPUTS)), frame.clear())
-    for (period, layer), rows in sorted(groups.items()):
-        if not by_item:
-            refuse_overlap(rows["item"].unique())
-            if rows["item"].n_unique() > 1:
-                rows = rows.with_columns(item=pl.lit("ALL"))
-        units = rows.group_by("item").agg(pl.col("unit").unique().sort(), pl.col("basis").unique())
-        if (mixed := units.filter(pl.col("unit").list.len() > 1)).height:
-            raise UsageError(
-                f"flows of {period} {layer} are in several units, which cannot be summed",
-                faults=[Fault(f"{item}: {', '.join(unit)}") for item, unit, _ in mixed.head(20).rows()],
-                mend="bring them to one unit, or keep one",
-            )
-        labels = pl.DataFrame(
-            [(item, unit[0], str(weakest(*basis))) for item, unit, basis in units.rows()],
-            schema={"item": pl.String, "unit": pl.String, "basis": pl.String},
-            orient="row",
-        )
-        positive, _ = drop_empty(rows, "keep")
-        ties = positive.group_by("item", "origin", "destination").agg(pl.col("value").sum())
-        yield str(period), str(layer), ties.sort("item", "origin", "destination"), labels
-
-
-def _frame(flows: Flows | None, wanted: list[str] | None, table: IOTable | None) -> pl.DataFrame:
-    """The flows of the wanted periods, checked."""
-    if flows is None:
-        if table is None:
-            raise UsageError("nothing to rank", mend="give flows, a table, or both")
-        flows = FLOWS.empty()
-    have = flows.collect_schema().names()
-    columns = ["period", "layer", "origin", "destination", "item", "value", "unit", "basis"]
-    if absent := [c for c in columns if c not in have]:
-        raise InputError(f"flows lack the column(s) {', '.join(absent)}", mend="give a FLOWS table")
-    lazy = flows.lazy().select(columns)
-    if wanted is not None:
-        known = {*lazy.select(pl.col("period").unique()).collect()["period"], *([table.period] if table else [])}
-        if absent := [p for p in wanted if p not in known]:
-            some = ", ".join(sorted(known)[:10]) or "none"
-            raise UsageError(f"no flows of period(s) {', '.join(absent)}", mend=f"the flows have {some}")
-        lazy = lazy.filter(pl.col("period").is_in(wanted))
-    frame = collect_flows(lazy)
-    for column, vocabulary in (("layer", Layer), ("basis", Basis)):
-        if unknown := sorted(set(frame[column].unique().to_list()) - {str(v) for v in vocabulary}, key=str):
-            raise InputError(
-                f"flows have unknown {column}: {', '.join(map(str, unknown))}", mend=f"one of {', '.join(vocabulary)}"
-            )
-    return frame
 
 
 def _parties(

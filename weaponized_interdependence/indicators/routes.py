@@ -5,10 +5,11 @@ that the jurisdiction touches or, when rerouting is allowed, can deny. Panoptico
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from scipy import sparse
 
 from weaponized_interdependence.errors import ModelError, UsageError
 from weaponized_interdependence.indicators.base import RESULT, Context
@@ -20,7 +21,7 @@ from weaponized_interdependence.network import Floats, Network
 from weaponized_interdependence.terms import Layer, Term
 
 Scope = Literal["all", "extraterritorial", "target"]
-Masks = tuple[list[str], Floats]
+Masks = tuple[list[str], Any]
 Row = tuple[str, str, str | None, float, float, float]
 
 # Chains keep several n x n matrices of float64: 4,000 nodes are about a gigabyte.
@@ -210,17 +211,22 @@ def _scoped(item: str, held: Grip, value: Floats, lost: Floats, scope: Scope, ma
         yield item, held.label, None, total, float(value[outside].sum()), float(lost[outside].sum())
     else:
         labels, ends = masks
-        routed, gone = (ends @ (m.sum(axis=0) + m.sum(axis=1)) - ((ends @ m) * ends).sum(axis=1) for m in (value, lost))
+        routed, gone = (
+            ends @ (m.sum(axis=0) + m.sum(axis=1)) - (ends * (ends @ m)).sum(axis=1)  # both ends in the target: once
+            for m in (value, lost)
+        )
         inside = ends @ held.member > 0
         for k in np.flatnonzero(~inside):
             yield item, held.label, labels[k], total, float(routed[k]), float(gone[k])
 
 
 def _masks(context: Context, nodes: list[str]) -> Masks:
-    """Labels of the targets, and which nodes each holds: (targets, nodes), 1 or 0."""
+    """Labels of the targets, and which nodes each holds: sparse (targets, nodes), 1 or 0."""
     named = targets(context, nodes)
     held = [np.isin(nodes, party.codes) for party in named]
-    return [party.label for party in named], np.array(held, dtype=np.float64).reshape(len(named), len(nodes))
+    return [party.label for party in named], sparse.csr_array(
+        np.array(held, dtype=np.float64).reshape(len(named), len(nodes))
+    )
 
 
 def _demand(net: Network, chains: Chains) -> Floats:

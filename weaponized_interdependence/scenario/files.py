@@ -68,12 +68,16 @@ def scenario_path(path_or_name: str | FilePath) -> FilePath:
     if "\0" in given or not given:
         raise UsageError(f"{given!r} is not a path", mend="give a file, or a name that `wi scenario list` shows")
     path = FilePath(given)
-    if path.is_file():
-        return path
     named = _folder() / f"{given}.toml"
-    if re.fullmatch(r"[a-z0-9_]+", given) and named.is_file():
-        return named
-    if path.exists():
+    try:
+        if path.is_file():
+            return path
+        if re.fullmatch(r"[a-z0-9_]+", given) and named.is_file():
+            return named
+        there = path.exists()
+    except OSError as error:
+        raise UsageError(f"{given[:80]!r} cannot be looked up: {error.strerror}", mend="check the path") from error
+    if there:
         raise InputError("is not a regular file", where=given, mend="give the path of a .toml file")
     known = sorted(file.stem for file in _folder().glob("*.toml"))
     close = nearest(path.stem, known)
@@ -152,8 +156,17 @@ def scenario_overrides(scenario: Scenario, settings: Mapping[str, Any]) -> Scena
     for key, value in settings.items():
         if fault := _set(document, key, _value(value)):
             faults.append(fault)
+
+    def place(path: Path) -> str:
+        # measure 1, share -> measure.crude.share, as the key is written
+        named = [part + 1 if isinstance(part, int) else part for part in path]
+        if len(path) > 1 and path[0] in ("measure", "phase") and isinstance(path[1], int):
+            at = path[1]
+            named[1] = scenario.measures[at].id if path[0] == "measure" else scenario.phases[at].name
+        return ".".join(map(str, named))
+
     try:
-        changed = Scenario.model_validate(document)
+        changed = Scenario.model_validate(document, context={"place": place})
     except ScenarioError as error:
         faults += error.faults
     if faults:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, model_validator
+from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from weaponized_interdependence.errors import Fault, ScenarioError
 from weaponized_interdependence.scenario.locator import Path
@@ -39,8 +40,8 @@ class Scenario(Part):
     Building one checks it: ScenarioError lists everything that is wrong. In a file the lists of tables are written
     `[[measure]]`, `[[phase]]`, `[[exemption]]`.
 
-    >>> s = Scenario(name="embargo", title="All trade", coalition=("USA",), target=("CUB",), date=date(1962, 2, 7),
-    ...              measures=(Measure(id="all", kind="comprehensive_embargo"),))
+    >>> s = Scenario(name="embargo", title="All trade", coalition=("USA",), target=("CUB",), date="1962-02-07",
+    ...              measures=[{"id": "all", "kind": "comprehensive_embargo"}])
     >>> s.phase_list()[0].name
     'all'
     """

@@ -14,7 +14,7 @@ from weaponized_interdependence.harmonize.products import item_faults, product_l
 from weaponized_interdependence.scenario.locator import Path
 from weaponized_interdependence.scenario.overlap import overlaps
 from weaponized_interdependence.scenario.parties import members
-from weaponized_interdependence.scenario.parts import KINDS
+from weaponized_interdependence.scenario.parts import KINDS, Measure
 from weaponized_interdependence.scenario.problems import Problem
 from weaponized_interdependence.scenario.raw import Raw, day_of, kind_of, looks_like_path, tables, text_of, texts
 from weaponized_interdependence.settings import data_dir
@@ -144,15 +144,21 @@ def _kind_problems(raw: Raw) -> Iterator[Problem]:
             continue
         rule = KINDS[kind]
         for key in rule.required:
-            if measure.get(key) is None or measure[key] == []:
+            if measure.get(key) in (None, []):
                 yield Problem((*base, key), f"{kind} needs {key}, which has no default", _EXAMPLES[key])
         for key in measure:
-            if key in _FIELDS and key not in rule.fields and measure[key] is not None:
+            if key in _FIELDS and key not in rule.fields and _says_something(key, measure[key]):
                 takes = f"leave it out; {kind} takes {', '.join(rule.fields[2:])}"
                 yield Problem((*base, key), f"{key} has no meaning for {kind}", _INSTEAD.get((kind, key), takes))
         for path, layer in texts(measure, "layers", base):
             if layer in _LAYERS and layer not in rule.allowed:
                 yield Problem(path, f"{kind} does not act on the layer {layer}", f"one of {', '.join(rule.allowed)}")
+
+
+def _says_something(key: str, value: object) -> bool:
+    # A scenario written out in full holds every field; what equals its default says nothing.
+    default = Measure.model_fields[key].default
+    return value != (list(default) if isinstance(default, tuple) else default)
 
 
 _FIELDS = frozenset(name for rule in KINDS.values() for name in rule.fields)

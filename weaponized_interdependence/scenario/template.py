@@ -1,11 +1,15 @@
 """Writing scenario files: a commented one to start from, and the plain TOML of any scenario."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import date
+from string import Template
 from typing import Any
 
-from weaponized_interdependence.errors import UsageError, nearest
+from weaponized_interdependence.errors import UsageError, WiError, nearest
+from weaponized_interdependence.scenario.files import read_scenario
 from weaponized_interdependence.scenario.model import Scenario
+from weaponized_interdependence.scenario.parties import members
 from weaponized_interdependence.scenario.parts import KINDS
 from weaponized_interdependence.scenario.problems import SINGULAR
 from weaponized_interdependence.terms import MeasureKind
@@ -15,10 +19,55 @@ _FILLED = {
     "share": "share = 1.0                        # part denied, or a band { low = 0.6, value = 0.8, high = 1.0 }",
     "rate": "rate = 0.25                        # 25 per cent",
     "allowed_share": "allowed_share = 0.5                # part of the baseline value still let in",
-    "third_parties": "third_parties = {threatened}  # who is threatened",
+    "third_parties": "third_parties = $threatened  # who is threatened",
     "compliance": "compliance = { low = 0.1, value = 0.3, high = 0.6 }  # part that stops: yours to assume",
     "trade_share": "trade_share = { low = 0.1, value = 0.2, high = 0.4 }  # trade not paid for: yours to assume",
 }
+
+
+_TEMPLATE = Template("""\
+# A scenario: who coerces whom, with what, when. Lines that begin with # are comments.
+# Check it with `wi scenario check $name.toml`, run it with `wi simulate $name.toml -o run/`.
+schema_version = 1
+name = $quoted_name
+title = $title
+description = \"\"\"
+What the scenario asks, and what it leaves out.
+\"\"\"
+coalition = $coalition  # ISO3 codes or groups (EU, G7, OPEC ...), expanded on `date`
+target = $target
+date = $day
+humanitarian_exemption = true      # goods on the humanitarian list stay allowed
+objective = ""                     # what the senders want; shown beside the results
+legal_basis = ""
+mandate = ""
+off_ramp = ""                      # what would lift the measures
+sources = []                       # legal acts and publications
+
+[assumptions]
+elasticities = "default"
+over_compliance = { low = 0.0, value = 0.25, high = 0.5 }  # part of exempt flows that stops all the same
+
+# One [[measure]] for each instrument. The kinds:
+$kinds
+[[measure]]
+id = "first"
+kind = $kind
+$fields
+note = ""                          # what is assumed, and why
+source = ""
+
+# Without phases all measures are in force from `date` on. With them, each names all that is in force:
+# [[phase]]
+# name = "start"
+# start = $day
+# measures = ["first"]
+
+# Flows that the measures leave alone, beside the humanitarian list:
+# [[exemption]]
+# items = ["HS:30"]
+# note = "medicines"
+""")
 
 
 def new_scenario(
@@ -38,61 +87,31 @@ def new_scenario(
         close = nearest(kind, list(MeasureKind)) or list(MeasureKind)
         raise UsageError(f"no kind of measure {kind!r}", mend=f"one of {', '.join(close)}")
     rule = KINDS[MeasureKind(kind)]
-    fields = [key for key in (*rule.required, *rule.optional) if key in _FILLED]
-    threatened = [code for code in ("CHN", "TUR", "IND", "BRA") if code not in (*coalition, *target)]
-    values = [_FILLED[key].replace("{threatened}", _toml(threatened)) for key in fields]
-    kinds = [f"#   {word.value + ':':26}{word.meaning}" for word in MeasureKind]
-    day = (on or date.today()).isoformat()
-    text = "\n".join(
-        [
-            "# A scenario: who coerces whom, with what, when. Lines that begin with # are comments.",
-            f"# Check it with `wi scenario check {name}.toml`, run it with `wi simulate {name}.toml -o run/`.",
-            "schema_version = 1",
-            f"name = {_toml(name)}",
-            f"title = {_toml(title or name.replace('_', ' '))}",
-            'description = """',
-            "What the scenario asks, and what it leaves out.",
-            '"""',
-            f"coalition = {_toml(coalition)}  # ISO3 codes or groups (EU, G7, OPEC ...), expanded on `date`",
-            f"target = {_toml(target)}",
-            f"date = {day}",
-            "humanitarian_exemption = true      # goods on the humanitarian list stay allowed",
-            'objective = ""                     # what the senders want; shown beside the results',
-            'legal_basis = ""',
-            'mandate = ""',
-            'off_ramp = ""                      # what would lift the measures',
-            "sources = []                       # legal acts and publications",
-            "",
-            "[assumptions]",
-            'elasticities = "default"',
-            "over_compliance = { low = 0.0, value = 0.25, high = 0.5 }  # part of exempt flows that stops all the same",
-            "",
-            "# One [[measure]] for each instrument. The kinds:",
-            *kinds,
-            "[[measure]]",
-            'id = "first"',
-            f"kind = {_toml(kind)}",
-            *values,
-            'note = ""                          # what is assumed, and why',
-            'source = ""',
-            "",
-            "# Without phases all measures are in force from `date` on. With them, each names all that is in force:",
-            "# [[phase]]",
-            '# name = "start"',
-            f"# start = {day}",
-            '# measures = ["first"]',
-            "",
-            "# Flows that the measures leave alone, beside the humanitarian list:",
-            "# [[exemption]]",
-            '# items = ["HS:30"]',
-            '# note = "medicines"',
-            "",
-        ]
+    day = on or date.today()
+    threatened = _outside([*coalition, *target], day)
+    fields = [_FILLED[key].replace("$threatened", _toml(threatened)) for key in _FILLED if key in rule.fields]
+    text = _TEMPLATE.substitute(
+        name=name,
+        quoted_name=_toml(name),
+        title=_toml(title or name.replace("_", " ")),
+        coalition=_toml(coalition),
+        target=_toml(target),
+        day=day.isoformat(),
+        kinds="\n".join(f"#   {word.value + ':':26}{word.meaning}" for word in MeasureKind),
+        kind=_toml(kind),
+        fields="\n".join(fields),
     )
-    from weaponized_interdependence.scenario.files import read_scenario
-
     read_scenario(text.encode(), f"{name}.toml")
     return text
+
+
+def _outside(names: Sequence[str], on: date) -> list[str]:
+    """Two large economies that are none of those named, to stand as third parties in the template."""
+    inside: set[str] = set()
+    for name in names:
+        with contextlib.suppress(WiError):  # unknown names are reported by the check of the whole text
+            inside |= {*members(name, on)}
+    return [code for code in ("CHN", "TUR", "IND", "BRA", "MEX", "IDN") if code not in inside][:2]
 
 
 def scenario_text(scenario: Scenario) -> str:

@@ -21,6 +21,7 @@ from weaponized_interdependence.settings import data_dir
 from weaponized_interdependence.simulation.sectors import table_flows
 from weaponized_interdependence.simulation.shock import trade_layers
 from weaponized_interdependence.sources.reading import stamp
+from weaponized_interdependence.terms import Layer
 
 Flows = pl.DataFrame | str | Path
 
@@ -96,6 +97,7 @@ def load(
         parts = [_flows(part, read, known=bool(given)) for part in _several(flows)]
         frame = _one_period(pl.concat(parts), scenario.date, period, notes)
         frame = _no_totals(frame, notes)
+        notes += _side_by_side(frame)
     if isinstance(table, str | Path):
         path, table = table, read_table(table)
         read.append(stamped("table", Path(path), len(table.x), (table.period,)))
@@ -206,6 +208,18 @@ def _no_totals(flows: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
         return flows
     notes.append(f"layer {', '.join(layers)}: rows of item TOTAL are left out, their parts are in the same flows")
     return flows.filter(~(total & pl.col("layer").is_in(layers)))
+
+
+def _side_by_side(flows: pl.DataFrame) -> list[str]:
+    """A layer in two classifications may be the same trade told twice; that cannot be known here, so it is said."""
+    heads = flows.select("layer", pl.col("item").str.extract(r"^([^:]+)", 1).alias("head")).unique()
+    said = []
+    for (layer,), rows in heads.sort("layer", "head").group_by("layer", maintain_order=True):
+        if rows.height > 1 and layer in (Layer.GOODS, Layer.SERVICES, Layer.INPUTS):
+            said.append(
+                f"layer {layer} holds items of {' and '.join(rows['head'])} side by side: what is told in both counts twice"
+            )
+    return said
 
 
 # ---- table ------------------------------------------------------------------------------------------------------

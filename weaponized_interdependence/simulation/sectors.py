@@ -84,7 +84,8 @@ def sector_shares(
             f"input_output: {_ids([*by_product, *everything])} reach a goods sector through the share of each pair's "
             f"products that is denied (HS flows of {products.period})"
         )
-    return SectorShares(_combined(parts), weakest(*basis).value, tuple(dict.fromkeys(notes)))
+    shares = _combined(parts, notes)
+    return SectorShares(shares, weakest(*basis).value, tuple(dict.fromkeys(notes)))
 
 
 @dataclass(frozen=True)
@@ -146,12 +147,16 @@ def _shares(shock: pl.DataFrame, traded: pl.DataFrame | None = None) -> pl.DataF
     return denied.select(*_CELL, *((pl.col(name) / pl.col("traded")).alias(case) for case, name in each.items()))
 
 
-def _combined(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    """Shares of several parts on one cell combine as 1 - prod(1 - s)."""
+def _combined(parts: list[pl.DataFrame], notes: list[str]) -> pl.DataFrame:
+    """The parts as one. A cell that is named both as a sector and through its products is the same thing said twice (a
+    file may name several classifications to fit several data sets): the larger share counts.
+    """
     schema = {**dict.fromkeys(_CELL, pl.String), **dict.fromkeys(CASES, pl.Float64)}
-    frames = [part.select(pl.col(name).cast(dtype) for name, dtype in schema.items()) for part in parts]
-    rows = pl.concat(frames) if frames else pl.DataFrame(schema=schema)
-    merged = rows.group_by(_CELL, maintain_order=True).agg(
-        *((1 - (1 - pl.col(case)).product()).alias(case) for case in CASES)
-    )
-    return merged.filter(pl.col("high") > 0)
+    rows = pl.concat([part.select(pl.col(name).cast(dtype) for name, dtype in schema.items()) for part in parts])
+    merged = rows.group_by(_CELL, maintain_order=True).agg(pl.col(*CASES).max(), pl.len().alias("parts"))
+    if twice := merged.filter(pl.col("parts") > 1).height:
+        notes.append(
+            f"input_output: {twice} deliveries are denied both by sector and through their products; the larger share "
+            "is taken"
+        )
+    return merged.filter(pl.col("high") > 0).drop("parts")

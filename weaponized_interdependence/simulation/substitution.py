@@ -228,6 +228,7 @@ def substitution(
         "substitution: channel imports is the welfare loss of buyers, exports the change of sellers' revenue, revenue "
         "the duty collected (a gain, hence negative); duties in force before, lost with banned imports, are not known",
     ]
+    notes += _near_cuts(market)
     poor = sorted(set(market.economies) - set(expenditure))
     if poor:
         notes.append(
@@ -240,6 +241,22 @@ def substitution(
             "a party makes the item itself its loss is overstated"
         )
     return Answer("substitution", answer_rows(frames), ADDITIVE, tuple(notes), (rho,))
+
+
+def _near_cuts(market: Market) -> list[str]:
+    """Where almost nothing is left to substitute between, sigma no longer decides the loss: rho does."""
+    n = len(market.economies)
+    spending = market.sum(market.destination, market.value)
+    stopped = market.sum(market.destination, market.value * market.denied[CASES.index("value")])
+    near = stopped >= 0.9 * np.where(spending > 0, spending, np.inf)
+    if not near.any():
+        return []
+    buyers = np.unique(np.flatnonzero(near) % n)
+    names = _some([market.economies[k] for k in buyers])
+    return [
+        f"substitution: {int(near.sum())} pairs of buyer and item ({names}; {spending[near].sum():.3g} USD) lose nine "
+        "tenths or more of the sources in the data: their loss rests on rho, and on what they make themselves"
+    ]
 
 
 def _case(

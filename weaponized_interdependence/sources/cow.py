@@ -35,7 +35,7 @@ def read_cow(
 
     Notes
     -----
-    A missing flow (-9 or empty) is a rejected row with the reason `missing value`, once for each direction. Flows of
+    A missing flow (-9 or empty) is a row given back with the reason `not reported`, once for each direction. Flows of
     zero are observations and are kept. Where both orders of a dyad stand in the file and agree, the row with the larger
     first code is passed over and a note says how many; where they differ it is rejected as `conflicting row`.
     """
@@ -50,7 +50,9 @@ def read_cow(
                 raw = raw.filter(year.is_in(list(years)) | year.is_null())
             marked, mirrored = _mirrors(raw, values)
             if mirrored:
-                notes.append(f"{Path(file.name).name}: each dyad in both orders; {mirrored} mirrored rows agree, not read")
+                notes.append(
+                    f"{Path(file.name).name}: each dyad in both orders; {mirrored} mirrored rows agree, not read"
+                )
             parts += [_direction(file, marked, odd, n, values, smooth=smooth) for n in (1, 2)]
         economies = max((p.flows["origin"].n_unique() for p in parts), default=0)
         if years:
@@ -74,8 +76,8 @@ def _direction(
         scale=_MILLION,
         basis="estimated" if smooth else "observed",
     )
-    missing = cell.cast(pl.Float64, strict=False) == -9
-    extra = [(Reason.CONFLICTING, pl.col("_conflict")), (Reason.MISSING_VALUE, missing)]
+    missing = cell.is_null() | (cell.cast(pl.Float64, strict=False) == -9)
+    extra = [(Reason.CONFLICTING, pl.col("_conflict")), (Reason.NOT_REPORTED, missing)]
     return to_flows(file, raw, odd, columns, first_year=load_declaration("cow").first_year, extra=extra)
 
 

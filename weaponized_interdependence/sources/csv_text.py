@@ -157,6 +157,8 @@ def repair(name: str, layout: Layout) -> tuple[Layout, dict[int, list[str]]]:
             reader = csv.reader(source, delimiter=layout.delimiter, strict=True)
             writer.writerow(next(reader))
             for row, cells in enumerate(reader, start=1):
+                if len(cells) == wanted + 1 and not cells[-1]:
+                    cells.pop()  # a separator after the last cell of each line, as Comtrade's website writes it
                 if cells and len(cells) != wanted:
                     odd[row] = cells
                     if len(odd) > _MOST_ODD:

@@ -65,7 +65,7 @@ def check_band(expectation: Expectation, scope: str, periods: list[dict[str, Any
 
 
 def band_of(expectation: Expectation, year: int) -> tuple[float, float]:
-    """(low, high) in a year: interpolated between the years given, widened outside them."""
+    """(low, high) in a year: interpolated between the years given (by ratio: trade grows so), widened outside them."""
     points = expectation.by_year
     if not points:
         return expectation.low, expectation.high
@@ -76,5 +76,11 @@ def band_of(expectation: Expectation, year: int) -> tuple[float, float]:
     for (y0, low0, high0), (y1, low1, high1) in pairwise(points):
         if y0 <= year <= y1:
             part = (year - y0) / (y1 - y0)
-            return low0 + part * (low1 - low0), high0 + part * (high1 - high0)
+            return _between(low0, low1, part), _between(high0, high1, part)
     raise AssertionError("years are sorted")
+
+
+def _between(one: float, two: float, part: float) -> float:
+    if one > 0 and two > 0:
+        return float(one * (two / one) ** part)
+    return one + part * (two - one)

@@ -33,7 +33,8 @@ class Reason(Term):
 
     MALFORMED = "wrong number of cells", "the line has more or fewer cells than the header"
     NOT_A_NUMBER = "not a number", "the value (or quantity) is text where a number is due"
-    MISSING_VALUE = "missing value", "the value is empty, or is the publisher's code for missing"
+    MISSING_VALUE = "missing value", "the value is empty"
+    NOT_REPORTED = "not reported", "the publisher's own mark for no data, such as -9"
     NOT_FINITE = "not finite", "the value is NaN or infinite"
     NEGATIVE = "negative value", "a flow cannot be negative"
     TOO_LARGE = (
@@ -50,7 +51,10 @@ class Reason(Term):
         "conflicting row",
         "the same key with other numbers came earlier; the first is kept, and which is right cannot be known",
     )
-    WORLD_PARTNER = "partner is World (a total)", "the sum over all partners; beside the partners it counts twice"
+    WORLD_PARTNER = (
+        "partner is World (a total)",
+        "the sum over all partners; beside the partners it counts twice (comtrade reads it with partner=world)",
+    )
     AGGREGATE = "a sum over several economies", "the row is a group (World, income group); its members have their own"
     GROUP_PARTNER = "partner is a group", "a sum over several economies; beside its members it counts twice"
     SUBTOTAL = "item is a subtotal", "the sum of items that stand in the same file; beside them it counts twice"
@@ -60,6 +64,23 @@ class Reason(Term):
     OTHER_FLOW = "not a flow of this layer", "a kind of record the reader does not turn into a flow"
     MIXED_UNIT = "unit differs", "the row is in a unit other than the one asked for or found in the rest of the file"
     NOT_ASKED = "outside the selection", "left out by an option of the reader"
+
+
+# Rows that are sound but no flow of this reading: taking them would count something twice, or nobody asked for them.
+# They are given back with the others, and `strict` does not mind them.
+PASSED_OVER = frozenset(
+    {
+        Reason.NOT_REPORTED,
+        Reason.WORLD_PARTNER,
+        Reason.GROUP_PARTNER,
+        Reason.SUBTOTAL,
+        Reason.BREAKDOWN,
+        Reason.RE_TRADE,
+        Reason.OTHER_SIDE,
+        Reason.OTHER_FLOW,
+        Reason.NOT_ASKED,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -225,7 +246,7 @@ def demand(reading: Reading, *, strict: bool) -> Reading:
     Raises
     ------
     InputError
-        No row could be taken; or, under `strict`, at least one was rejected.
+        No row could be taken; or, under `strict`, at least one is faulty (rejected for a reason not in PASSED_OVER).
     CheckError
         A hard check failed; or, under `strict`, any check failed.
     """
@@ -237,8 +258,8 @@ def demand(reading: Reading, *, strict: bool) -> Reading:
     meanings = {str(r): r.meaning for r in Reason}
     faults = [Fault(f"{rows} row(s): {reason} ({meanings.get(reason, '')})") for reason, rows in counts.items()]
     first = [
-        Fault(f"{r['reason']}: {r['record'][:200]}", f"{Path(r['file']).name}:row {r['row'] or '?'}")
-        for r in reading.rejected.head(5).to_dicts()
+        Fault(f"{r['reason']}: {r['record'][:160]}", f"{Path(r['file']).name}:row {r['row'] or '?'}")
+        for r in reading.rejected.head(3).to_dicts()
     ]
     if nothing:
         message = "no row could be taken" if total else "there is not one row of data"
@@ -252,9 +273,10 @@ def demand(reading: Reading, *, strict: bool) -> Reading:
             mend="a wrong unit, a cut file or another source? the `table` reader takes a unit scale and any columns",
             faults=[Fault(f"{c.name}: found {c.found}, expected {c.expected}") for c in wrong],
         )
-    if strict and total:
+    faulty = sum(rows for reason, rows in counts.items() if reason not in PASSED_OVER)
+    if strict and faulty:
         raise InputError(
-            f"{total} row(s) were rejected and --strict asks for none",
+            f"{faulty} row(s) are faulty and --strict allows none",
             where=where,
             mend="mend the rows, or read without --strict and look at the rejected table",
             faults=faults + first,

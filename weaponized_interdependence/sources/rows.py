@@ -73,7 +73,7 @@ def to_flows(
     Parameters
     ----------
     raw, odd
-        As `files.text_frame` gives them.
+        As `files.text_frame` gives them; helper columns of the reader begin with `_`.
     first_year
         Earlier periods are rejected.
     extra
@@ -81,7 +81,6 @@ def to_flows(
     sums
         What to do with a World or group partner.
     """
-    record = [c for c in raw.columns if c != "row" and not c.startswith("_")]
     quantity = columns.quantity if columns.quantity is not None else pl.lit(None, pl.Float64)
     layer = pl.lit(columns.layer) if isinstance(columns.layer, str) else columns.layer
     made = raw.with_columns(
@@ -99,7 +98,7 @@ def to_flows(
     judged = made.with_columns(reason=reason_of([*_odd_rule(odd), *extra, *_rules(first_year, sums)]))
     bad = judged.filter(pl.col("reason").is_not_null())
     name = Path(file.name).name
-    rejected = _with_odd_cells(as_rejected(bad, file=name, record=record), odd)
+    rejected = _with_odd_cells(as_rejected(bad, file=name, record=_record(raw)), odd)
     flows = judged.filter(pl.col("reason").is_null()).select(
         "period",
         "layer",
@@ -113,7 +112,7 @@ def to_flows(
         pl.lit(columns.basis).alias("basis"),
         pl.col("row").cast(pl.Int64),
     )
-    return Part(file, raw.select("row", *record), flows, rejected, tuple(f"{name}: {n}" for n in notes))
+    return Part(file, raw, flows, rejected, tuple(f"{name}: {n}" for n in notes))
 
 
 def gather(
@@ -159,7 +158,11 @@ def _numbers(made: pl.DataFrame, columns: Columns) -> list[pl.Expr]:
         number = cell.cast(pl.Float64, strict=False)
         if name == "quantity":
             number = number.fill_nan(None)
-        out += [(number * scale).alias(name), cell.is_null().alias(f"_{name}_empty"), number.is_null().alias(f"_{name}_odd")]
+        out += [
+            (number * scale).alias(name),
+            cell.is_null().alias(f"_{name}_empty"),
+            number.is_null().alias(f"_{name}_odd"),
+        ]
     return out
 
 
@@ -174,6 +177,11 @@ def _with_economies(made: pl.DataFrame, scheme: str | None) -> tuple[pl.DataFram
         if len(found.faults) > 10:
             notes.append(f"unknown {end}: and {len(found.faults) - 10} more codes")
     return made, notes
+
+
+def _record(raw: pl.DataFrame) -> list[str]:
+    """The file's own columns; a reader's helper columns begin with _."""
+    return [c for c in raw.columns if c != "row" and not c.startswith("_")]
 
 
 def _odd_rule(odd: dict[int, list[str]]) -> Rules:
@@ -219,7 +227,9 @@ def _first_of_each_key(flows: pl.DataFrame, parts: Sequence[Part]) -> tuple[pl.D
         return flows, REJECTED.empty()
     numbered = flows.with_row_index("_n")
     same = pl.all_horizontal(pl.col(c).eq_missing(pl.col(c).first().over(key)) for c in ("value", "quantity"))
-    later = numbered.filter(twice).with_columns(_again=pl.int_range(pl.len()).over(key) > 0, _same=same).filter("_again")
+    later = (
+        numbered.filter(twice).with_columns(_again=pl.int_range(pl.len()).over(key) > 0, _same=same).filter("_again")
+    )
     later = later.with_columns(
         reason=pl.when("_same").then(pl.lit(str(Reason.REPEATED))).otherwise(pl.lit(str(Reason.CONFLICTING)))
     )
@@ -228,7 +238,7 @@ def _first_of_each_key(flows: pl.DataFrame, parts: Sequence[Part]) -> tuple[pl.D
         name = Path(part.file.name).name
         mine = later.filter(pl.col("_part") == n).select("row", "reason")
         raw = part.raw.with_columns(pl.col("row").cast(pl.Int64)).join(mine, on="row", how="inner")
-        record = [c for c in part.raw.columns if c != "row"]
+        record = _record(part.raw)
         rejected.append(as_rejected(raw, file=name, record=record))
     kept = numbered.join(later.select("_n"), on="_n", how="anti", maintain_order="left").drop("_n")
     return kept, pl.concat(rejected)

@@ -1,29 +1,28 @@
 """UNCTADstat merchandise trade matrix: country x country x SITC (revision 3) product, yearly, in thousand USD.
 
-Two layouts: UNCTADstat's own CSV (Year, Economy, Partner, Flow, SitcRev3Product, value; economies by number, both sides'
-reports) and a long form year, exporter, importer, sitc, value_kusd with ISO3 codes. Items are SITC:0 ... SITC:9 or TOTAL,
-never both: the total is the sum of the sections.
+Two layouts: UNCTADstat's own CSV (Year, Economy, Partner, Flow, SitcRev3Product, value; economies by number, reports of
+both sides) and a long form year, exporter, importer, sitc, value_kusd with ISO3 codes. Items are SITC:0 ... SITC:9 or
+TOTAL, never both: the total is the sum of the sections.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from weaponized_interdependence.errors import Fault, InputError
 from weaponized_interdependence.sources.declaration import load_declaration
 from weaponized_interdependence.sources.files import Opened, opened, require, text_frame
 from weaponized_interdependence.sources.reading import Check, Reading, Reason
-from weaponized_interdependence.sources.rows import Columns, Part, gather, one_of, to_flows
+from weaponized_interdependence.sources.rows import Columns, Part, Rules, gather, one_of, to_flows
 
 _LONG = ("year", "exporter", "importer", "sitc", "value_kusd")
 _OFFICIAL = ("Year", "Economy", "Partner", "Flow", "SitcRev3Product")
 # The publisher has renamed the value column more than once.
 _VALUES = ("US dollars at current prices in thousands", "US$ at current prices in thousands")
 _KUSD = 1000.0
-_TOTAL = ("TOTAL", "000", "0-9")
+_TOTAL = ("TOTAL", "TOTAL ALL PRODUCTS")
 _WHOLE_ORIGINS = 150
 _TOLERANCE = 0.005
 Items = Literal["sections", "total"]
@@ -59,29 +58,95 @@ def read_unctad(
     one_of("items", items, ("sections", "total"))
     one_of("reporter_side", reporter_side, ("exporter", "importer"))
     with opened(paths, encoding=encoding) as files:
-        parts = [_read_file(file, items, reporter_side, years) for file in files]
-        taken = pl.concat([p.flows for p in parts])
-        whole = taken["origin"].n_unique() >= _WHOLE_ORIGINS
+        parts, sums = [], []
+        for file in files:
+            raw, odd = text_frame(file)
+            layout = _long_form() if set(_LONG) <= set(file.columns) else _official_form(file, reporter_side)
+            if years:
+                raw = raw.filter(layout.columns.period.cast(pl.Int32, strict=False).is_in(list(years)))
+            sums.append(_sums(raw, layout))
+            parts.append(_part(file, raw, odd, layout, items))
+        whole = max(p.flows["origin"].n_unique() for p in parts) >= _WHOLE_ORIGINS
         notes = [f"only the years {', '.join(map(str, years))} were asked for"] if years else []
-        checks = _sections_against_total(parts)
-        reading = gather("unctad", parts, files, scope=items if whole else "extract", notes=notes, checks=checks)
-    return replace(reading, rejected=reading.rejected)
+        scope, checks = items if whole else "extract", _sections_against_total(pl.concat(sums))
+        return gather("unctad", parts, files, scope=scope, notes=notes, checks=checks)
 
 
-def _read_file(file: Opened, items: Items, side: str, years: Sequence[int] | None) -> Part:
-    raw, odd = text_frame(file)
-    if set(_LONG) <= set(file.columns):
-        columns, sitc, extra = _long_form()
-    else:
-        columns, sitc, extra = _official_form(file, side)
-    if years:
-        raw = raw.filter(columns.period.cast(pl.Int32, strict=False).is_in(list(years)))
-    section, total = sitc.str.contains(r"^\d$"), sitc.str.to_uppercase().is_in(_TOTAL)
-    wanted = section if items == "sections" else total
-    item = pl.when(section).then(pl.format("SITC:{}", sitc)).when(total).then(pl.lit("TOTAL"))
-    known = sitc.is_not_null()
-    rules = [(Reason.SUBTOTAL, known & ~wanted), *extra]
-    raw = raw.with_columns(_sitc=sitc, _total=total)
-    return to_flows(
-        file, raw, odd, replace(columns, item=item), first_year=load_declaration("unctad").first_year, extra=rules
+@dataclass(frozen=True)
+class _Layout:
+    columns: Columns
+    sitc: pl.Expr
+    extra: Rules
+
+
+def _long_form() -> _Layout:
+    columns = Columns(
+        period=pl.col("year").cast(pl.String),
+        origin=pl.col("exporter"),
+        destination=pl.col("importer"),
+        item=pl.col("sitc"),
+        value=pl.col("value_kusd"),
+        scheme="iso3",
+        scale=_KUSD,
     )
+    return _Layout(columns, pl.col("sitc").cast(pl.String), ())
+
+
+def _official_form(file: Opened, side: str) -> _Layout:
+    value = next((c for c in _VALUES if c in file.columns), _VALUES[0])
+    require(file, [*_OFFICIAL, value])
+    flow = pl.col("Flow").cast(pl.String).str.strip_chars_start("0")
+    ends = ("Economy", "Partner") if side == "exporter" else ("Partner", "Economy")
+    columns = Columns(
+        period=pl.col("Year").cast(pl.String),
+        origin=pl.col(ends[0]).cast(pl.String),
+        destination=pl.col(ends[1]).cast(pl.String),
+        item=pl.col("SitcRev3Product"),
+        value=pl.col(value),
+        scheme="baci",
+        scale=_KUSD,
+    )
+    asked, other = ("2", "1") if side == "exporter" else ("1", "2")
+    extra = [(Reason.OTHER_SIDE, flow == other), (Reason.OTHER_FLOW, (flow != asked).fill_null(True))]
+    return _Layout(columns, pl.col("SitcRev3Product").cast(pl.String), extra)
+
+
+def _part(file: Opened, raw: pl.DataFrame, odd: dict[int, list[str]], layout: _Layout, items: Items) -> Part:
+    section, total = _is_section(layout.sitc), _is_total(layout.sitc)
+    item = pl.when(section).then(pl.format("SITC:{}", layout.sitc)).when(total).then(pl.lit("TOTAL"))
+    wanted = section if items == "sections" else total
+    rules = [*layout.extra, (Reason.SUBTOTAL, layout.sitc.is_not_null() & ~wanted)]
+    first = load_declaration("unctad").first_year
+    return to_flows(file, raw, odd, replace(layout.columns, item=item), first_year=first, extra=rules)
+
+
+def _sums(raw: pl.DataFrame, layout: _Layout) -> pl.DataFrame:
+    """Per year: the sum over sections and the sum over TOTAL rows, of rows that the reader's own rules let through."""
+    turned_away = pl.any_horizontal(pl.lit(False), *(broken for _, broken in layout.extra))
+    number = layout.columns.value.cast(pl.Float64, strict=False).fill_nan(None) * _KUSD
+    rows = raw.filter(~turned_away).select(
+        period=layout.columns.period,
+        sections=pl.when(_is_section(layout.sitc)).then(number),
+        total=pl.when(_is_total(layout.sitc)).then(number),
+    )
+    return rows.group_by("period").agg(pl.col("sections", "total").sum())
+
+
+def _sections_against_total(sums: pl.DataFrame) -> list[Check]:
+    """One check for all years in which both stand; none if there is no such year."""
+    both = sums.group_by("period").sum().filter((pl.col("sections") > 0) & (pl.col("total") > 0)).sort("period")
+    if both.is_empty():
+        return []
+    off = both.with_columns(ratio=pl.col("sections") / pl.col("total"))
+    worst = off.sort((pl.col("ratio") - 1).abs(), descending=True).row(0, named=True)
+    found = f"{worst['sections'] / 1e12:.3f} of {worst['total'] / 1e12:.3f} tn USD in {worst['period']}"
+    ok = abs(worst["ratio"] - 1) <= _TOLERANCE
+    return [Check("sections add up", f"to TOTAL within {_TOLERANCE:.1%}", found, ok)]
+
+
+def _is_section(sitc: pl.Expr) -> pl.Expr:
+    return sitc.str.contains(r"^\d$")
+
+
+def _is_total(sitc: pl.Expr) -> pl.Expr:
+    return sitc.str.to_uppercase().is_in(_TOTAL)

@@ -73,6 +73,7 @@ def cells_of(file: Opened, years: Sequence[int] | None) -> tuple[pl.DataFrame, i
     if file.layout is None:
         raise InputError("is not CSV", where=file.name, mend="give the publisher's CSV or zip")
     skip, header = header_of(file)
+    refuse_cut_end(file, header)
     names = [name or f"blank {i}" for i, name in enumerate(header)]
     try:
         frame = pl.read_csv(
@@ -109,6 +110,16 @@ def header_of(file: Opened) -> tuple[int, list[str]]:
         where=file.name,
         mend="this reads World Bank downloads, API_..._DS2_en_csv_v2_....csv",
     )
+
+
+def refuse_cut_end(file: Opened, header: Sequence[str]) -> None:
+    """InputError for a last line without its end and with fewer cells than the header (the preamble has only three)."""
+    with file.path.open("rb") as stream:
+        stream.seek(max(0, file.path.stat().st_size - (1 << 16)))
+        tail = stream.read()
+    last = tail.rsplit(b"\n", 1)[-1].decode("utf-8", "replace")
+    if last and len(next(csv.reader([last]), [])) < len(header) - (header[-1] == ""):
+        raise InputError("the last line has no end: the file was cut off", where=file.name, mend="fetch it again")
 
 
 def macro_of(cells: pl.DataFrame, file: str) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -136,6 +136,24 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert len(done.stdout) == 10
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("args", [["--help"], ["codes"], ["explain", "--json"]])
+def test_a_full_disk_behind_stdout_is_one_readable_error(args: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "cli.py"), *args],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_interrupt_is_130_and_quiet(tmp_path: Path) -> None:
     fifo = tmp_path / "flows.csv"

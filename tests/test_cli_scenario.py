@@ -47,7 +47,7 @@ def test_show_as_toml_is_the_file_and_as_json_the_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [str(k) for k in MeasureKind])
 def test_new_makes_a_good_file_of_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.chdir(tmp_path)
-    good("scenario", "new", "my_case", "--kind", kind, "-c", "G7", "-t", "IRN")
+    good("scenario", "new", "my_case", "--kind", kind, "-c", "G7", "-t", "IRN", "-o", "my_case.toml")
     assert good("scenario", "check", "my_case.toml").exit_code == 0
     loaded = load_scenario("my_case.toml")
     assert (loaded.coalition, loaded.target, str(loaded.measures[0].kind)) == (("G7",), ("IRN",), kind)
@@ -56,15 +56,16 @@ def test_new_makes_a_good_file_of_every_kind(tmp_path: Path, monkeypatch: pytest
 def test_new_replaces_nothing_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.toml").write_text("mine")
-    result = wi("scenario", "new", "a")
+    result = wi("scenario", "new", "a", "-o", "a.toml")
     assert result.exit_code == 1
     assert (tmp_path / "a.toml").read_text() == "mine"
-    good("scenario", "new", "a", "--overwrite")
+    good("scenario", "new", "a", "-o", "a.toml", "--overwrite")
     assert load_scenario("a.toml").name == "a"
 
 
 def test_new_to_stdout_can_be_checked_from_stdin() -> None:
-    text = good("scenario", "new", "piped", "-o", "-").stdout
+    text = good("scenario", "new", "piped").stdout
+    assert good("scenario", "new", "piped", "-o", "-").stdout == text
     assert good("scenario", "check", "-", input=text).stdout == "-: good\n"
 
 

@@ -93,7 +93,7 @@ def test_an_unknown_set_and_a_wrong_file(tmp_path: Path) -> None:
 def published() -> dict[str, float]:
     """`SET:code` -> trade elasticity, from the published numbers as printed."""
     ways = {"trade_elasticity": lambda v: v, "inverse_trade_elasticity": lambda v: 1 / v, "sigma": lambda v: v - 1}
-    rows = pl.read_csv(FOLDER / "published.csv", infer_schema=False).iter_rows(named=True)
+    rows = pl.read_csv(FOLDER.parent / "elasticities_published.csv", infer_schema=False).iter_rows(named=True)
     return {f"{r['set']}:{r['code']}".replace(" ", "_"): ways[r["convention"]](float(r["value"])) for r in rows}
 
 
@@ -111,7 +111,7 @@ def test_the_default_set_is_computed_from_the_published_numbers_it_names() -> No
 def test_published_numbers_are_the_reference_ones(shared_reference: Path) -> None:
     reference = pl.read_csv(shared_reference / "elasticities.csv", infer_schema=False)
     verified = reference.filter(pl.col("verified").str.starts_with("yes") & ~pl.col("source").str.starts_with("Boehm"))
-    given = sorted(pl.read_csv(FOLDER / "published.csv").filter(pl.col("set") != "BLPN")["value"].to_list())
+    given = sorted(pl.read_csv(FOLDER.parent / "elasticities_published.csv").filter(pl.col("set") != "BLPN")["value"].to_list())
     raw = verified["raw_value_in_source"].str.replace('"roughly four"', "4", literal=True)
     assert given == pytest.approx(sorted(float(v) for v in raw))
 

@@ -57,7 +57,9 @@ def test_an_oil_embargo_of_eu_and_g7(crude: pl.DataFrame) -> None:
         for winner in ("CHN", "SAU", "NOR", "KAZ"):
             assert cell(answer, party=winner)["value"] < 0, winner
         # the most dependent members lose most of their GDP
-        members = answer.filter((pl.col("role") == "sender") & (pl.col("metric") == "loss_gdp") & (pl.col("channel") == "all"))
+        members = answer.filter(
+            (pl.col("role") == "sender") & (pl.col("metric") == "loss_gdp") & (pl.col("channel") == "all")
+        )
         worst = members.filter(pl.col("item") == "ALL").sort("value", descending=True)["party"].head(6).to_list()
         assert {"SVK", "LTU"} <= set(worst)
         assert cell(answer, party="RUS", metric="loss_gdp_ratio")["value"] > 5

@@ -311,6 +311,19 @@ def test_a_measure_that_names_products_needs_product_flows() -> None:
         assert got["basis"] == "estimated"
 
 
+def test_an_extract_of_products_speaks_only_for_what_it_shows() -> None:
+    t = small_table()
+    sold = float(t.Z[3, 0:3].sum() + t.Y[3, 0])  # RUS_c2 to the USA
+    ban = scenario({"id": "oil", "kind": "import_ban", "items": ["HS:2709"]})
+    only_crude = flows([("RUS", "USA", CRUDE, sold / 4)], period="2020")
+    result = simulate(ban, flows=only_crude, table=t, macro=gdp(SIZES))
+    quarter = scenario({"id": "oil", "kind": "import_ban", "items": ["WIOD13:c2"], "share": 0.25})
+    got = cell(result.impacts, model="input_output", party="RUS", channel="extraction")["value"]
+    expected = cell(simulate(quarter, table=t).impacts, party="RUS", channel="extraction")["value"]
+    assert got == pytest.approx(expected)
+    assert any("show 25%" in note for note in result.notes)
+
+
 def test_products_carry_their_exemptions_into_the_table() -> None:
     t = small_table(sectors=("c9", "c14", "c28"))
     hs = flows([("USA", "RUS", DRUG, 60), ("USA", "RUS", "HS17:281410", 40), ("USA", "RUS", CHIP, 5)], period="2020")

@@ -159,6 +159,15 @@ def test_each_fault_is_rejected_with_its_row(folder: Path, line: str, reason: st
             read("baci", path, strict=True)
 
 
+def test_codes_of_unions_become_the_member_when_the_union_is_over(folder: Path) -> None:
+    lines = "1998,58,8,010121,1,1\n1999,58,8,010121,2,2\n1999,8,711,010121,3,3\n2005,8,711,010121,4,4\n"
+    flows = flows_of(put(folder, HEAD + lines))
+    ends = flows.select("origin", "destination").rows()
+    assert ends == [("BLX", "ALB"), ("BEL", "ALB"), ("ALB", "SACU"), ("ALB", "ZAF")]
+    doubled = read("baci", put(folder, HEAD + "1999,58,8,010121,2,2\n1999,56,8,010121,2,2\n"))
+    assert doubled.rejected_counts == {"repeated row": 1}
+
+
 def test_blank_lines_are_no_rows(folder: Path) -> None:
     reading = read("baci", put(folder, HEAD + "\n" + ROWS + "\n\n"), strict=True)
     assert reading.flows is not None

@@ -399,7 +399,9 @@ def test_choosing_by_edition_and_year(monkeypatch: pytest.MonkeyPatch) -> None:
     new_b = Download("b", "https://x/b.zip", {}, edition="2023", years=(2001, 2005))
     old = Download("c", "https://x/c_{version}.zip", {"version": ""}, edition="2021")
     demo = declare(monkeypatch, new_a, new_b, old)
-    assert choose(demo) == (new_a, new_b)
+    with pytest.raises(UsageError, match="comes in 2 files, by year") as caught:
+        choose(demo)
+    assert "2023 (1995 to 2000), 2023 (2001 to 2005)" in caught.value.mend
     assert choose(demo, year=2003) == (new_b,)
     assert choose(demo, edition="2021") == (old,)
     assert choose(demo, edition="B") == (new_b,)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from weaponized_interdependence.errors import CheckError, InputError, UnknownCodeError, UsageError
 from weaponized_interdependence.io_table import IOTable, balance, to_flows
 from weaponized_interdependence.sources.icio import classify, read_icio
-from weaponized_interdependence.sources.io_assembly import year_in
+from weaponized_interdependence.sources.io_assembly import year_said
 from weaponized_interdependence.sources.registry import read
 
 ECONOMIES, CODES = ("USA", "CHN", "ROW"), ("A01_02", "C10T12", "K")
@@ -129,17 +129,22 @@ def test_edition_as_an_option() -> None:
 
 @pytest.mark.parametrize(
     ("name", "year"),
-    [("ICIO2018_2010.CSV", "2010"), ("ICIO2021_2018.csv.gz", "2018"), ("2016_SML.csv", "2016"), ("t2005.csv", "2005")],
-)
-def test_the_year_stands_in_the_name(name: str, year: str) -> None:
-    assert year_in(name) == year
+    [("ICIO2018_2010.CSV", "2010"), ("ICIO2021_2018.csv.gz", "2018"), ("2016_SML.csv", "2016"), ("t2005.csv", "2005"),
+     ("table.csv", None), ("2016-2022_SML.zip", None)],
+)  # fmt: skip
+def test_the_year_stands_in_the_name(name: str, year: str | None) -> None:
+    assert year_said(name) == year
 
 
-@pytest.mark.parametrize("name", ["table.csv", "2016-2022_SML.csv"])
-def test_a_name_without_the_year_asks_for_it(name: str) -> None:
+def test_the_year_that_is_given_wins_and_a_contradiction_is_said(tmp_path: Path) -> None:
+    silent = save(layout(), tmp_path / "table.csv")
     with pytest.raises(UsageError, match="does not say the year"):
-        year_in(name)
-    assert year_in(name, "2019") == "2019"
+        read_icio([silent])
+    assert table_of(silent, period=2011).period == "2011"
+    reading = read_icio([save(layout(), tmp_path / "2016_SML.csv")], period="2017")
+    assert reading.table is not None
+    assert reading.table.period == "2017"
+    assert "the year is 2017 as you gave it; the file's name says 2016" in reading.notes
 
 
 def test_the_2016_layout(tmp_path: Path) -> None:

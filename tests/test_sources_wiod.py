@@ -120,6 +120,7 @@ def test_the_year_of_the_sheet_or_the_option_wins_over_nothing(tmp_path: Path) -
         ({(7, 5): None}, ["1 intermediate cell(s) empty or not finite: row AUS_c2 column AUS_c2"]),
         ({(21, 4): -4.0}, ["negative output of 1 industry(ies): AUS_c1 (-4)"]),
         ({(7, 3): "c1"}, ["row label(s) that stand twice: AUS_c1", "column(s) without a row: AUS_c2"]),
+        ({(20, 3): "r77"}, ["row(s) not understood: r77"]),
         ({(5, 5): "c99"}, ["column(s) not understood: AUS_c99"]),
     ],
 )

@@ -69,7 +69,7 @@ class Table:
             faults.append(Fault(f"{self.name} has no column {', '.join(unknown)}", where, "drop or rename them"))
         if faults:
             raise InputError(f"not a {self.name} table", where=where, faults=faults)
-        made = []
+        made: list[pl.Expr | pl.Series] = []
         for c in self.columns:
             if c.name not in frame.columns:
                 made.append(pl.lit(None, dtype=c.dtype).alias(c.name))

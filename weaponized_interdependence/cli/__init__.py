@@ -16,3 +16,10 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
+    except OSError as error:
+        # Commands answer for their own errors; what is left is a screen that cannot even take the help.
+        from weaponized_interdependence.cli.failing import complain, give_up_stdout, of_the_system
+
+        complain(of_the_system(error))
+        give_up_stdout()
+        sys.exit(1)

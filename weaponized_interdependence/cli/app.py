@@ -30,7 +30,7 @@ def _version(asked: bool) -> None:
     if asked:
         import weaponized_interdependence
 
-        print(f"wi {weaponized_interdependence.__version__}")
+        print(f"wi {weaponized_interdependence.__version__}", flush=True)
         raise typer.Exit
 
 

@@ -158,6 +158,14 @@ def try_output(path: str | Path, formats: Sequence[str] = (), *, stdout: bool = 
     try_folder(path.parent)
 
 
+def refuse_same(out: Path, inputs: Iterable[str | Path | None]) -> None:
+    """Raise UsageError where the output would replace one of the inputs."""
+    from weaponized_interdependence.errors import UsageError
+
+    if out.exists() and any(path and Path(path).exists() and os.path.samefile(out, path) for path in inputs):
+        raise UsageError(f"{out} is an input and would be replaced", mend="choose another name with -o")
+
+
 def try_folder(folder: Path) -> None:
     """Raise OutputError unless files can be made in `folder`."""
     from weaponized_interdependence.errors import OutputError

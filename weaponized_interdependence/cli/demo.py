@@ -1,13 +1,19 @@
 """`wi demo`: the whole road on the embedded default, in under ten seconds."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from weaponized_interdependence.cli.arguments import AsJson, option
 from weaponized_interdependence.cli.completing import complete_scenario
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from weaponized_interdependence.sample import Sample
+    from weaponized_interdependence.scenario import Scenario
+    from weaponized_interdependence.simulation.simulate import Result
+
+Rankings = dict[Path, tuple["pl.DataFrame", tuple[str, ...]]]  # file -> its scores and indicators
 
 SCENARIO = "oil_embargo_russia"
 TOP = 8
@@ -24,8 +30,11 @@ def demo(
     import time
 
     from weaponized_interdependence.cli import show
+    from weaponized_interdependence.cli.simulate import document
+    from weaponized_interdependence.scenario import load_scenario
 
     began = time.monotonic()
+    loaded = load_scenario(scenario)
     make_folder(out)
     with show.working("loading the embedded default"):
         from weaponized_interdependence.sample import load_sample
@@ -34,30 +43,30 @@ def demo(
     with show.working("ranking"):
         rankings = rank_sample(sample, out)
     with show.working("simulating"):
-        result, written = simulate_sample(scenario, out)
-    files = [*rankings, written]
+        result, written = simulate_sample(loaded, out)
     if as_json:
-        from weaponized_interdependence.cli.simulate import document
-
-        show.json_document(
-            {"rankings": {str(path): scores for path, (scores, _) in rankings.items()}, **document(result, written)}
-        )
+        scores = {str(path): ranking for path, (ranking, _) in rankings.items()}
+        show.json_document({"rankings": scores, **document(result, written)})
         return
-    opening()
-    for scores, names in rankings.values():
-        from weaponized_interdependence.cli.rank import screen as ranking_screen
+    screen(rankings, result)
+    show.heading("Wrote")
+    show.bullets(str(path) for path in [*rankings, written])
+    show.note(f"{time.monotonic() - began:.1f} s. Assumptions, notes and limits: wi runs show {written}")
 
-        ranking_screen(scores, names, TOP, hint=False)
-        show.say()
+
+def screen(rankings: Rankings, result: "Result") -> None:
+    """What the embedded default is, the two rankings, the three panels."""
+    from weaponized_interdependence.cli import show
     from weaponized_interdependence.cli.panels import screen as panels_screen
+    from weaponized_interdependence.cli.rank import screen as ranking_screen
     from weaponized_interdependence.cli.simulate import about, the_phase
 
-    panels_screen(
-        result.scenario, result.impacts, about(result), phase=the_phase(result.scenario, None), most=5, brief=True
-    )
-    show.heading("Wrote")
-    show.bullets(str(path) for path in files)
-    show.note(f"{time.monotonic() - began:.1f} s. Assumptions, notes and limits: wi runs show {written}")
+    opening()
+    for scores, names in rankings.values():
+        ranking_screen(scores, names, TOP, hint=False)
+        show.say()
+    phase = the_phase(result.scenario, None)
+    panels_screen(result.scenario, result.impacts, about(result), phase=phase, most=5, brief=True)
 
 
 def make_folder(out: Path) -> None:
@@ -79,7 +88,7 @@ RANKINGS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
-def rank_sample(sample: Any, out: Path) -> dict[Path, tuple["pl.DataFrame", tuple[str, ...]]]:
+def rank_sample(sample: "Sample", out: Path) -> Rankings:
     """Rank the two observed networks and write the scores."""
     from weaponized_interdependence.exports import write
     from weaponized_interdependence.indicators.rank import rank, ranking_metadata
@@ -96,13 +105,11 @@ def rank_sample(sample: Any, out: Path) -> dict[Path, tuple["pl.DataFrame", tupl
     return made
 
 
-def simulate_sample(scenario: str, out: Path) -> tuple[Any, Path]:
+def simulate_sample(loaded: "Scenario", out: Path) -> tuple["Result", Path]:
     """Simulate one worked scenario on the embedded default and keep the run."""
     from weaponized_interdependence.cli.simulate import on_sample
     from weaponized_interdependence.runs import write_run
-    from weaponized_interdependence.scenario import load_scenario
 
-    loaded = load_scenario(scenario)
     result = on_sample(loaded, warn=False)
     folder = out / f"run-{loaded.name}"
     write_run(result, folder, overwrite=True)

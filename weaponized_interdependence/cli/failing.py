@@ -49,7 +49,9 @@ class CommandGroup(TyperGroup):
         except OSError as error:
             if error.errno in (errno.EPIPE, errno.ESHUTDOWN):
                 _reader_went_away()
-            _leave(ctx, _of_the_system(error), 1, error)
+            if error.errno == errno.ENOSPC:
+                give_up_stdout()
+            _leave(ctx, of_the_system(error), 1, error)
         except MemoryError as error:
             _leave(
                 ctx, "out of memory -> read fewer periods, or aggregate while reading (wi load --aggregate)", 1, error
@@ -67,7 +69,8 @@ def _before_double_dash(args: list[str]) -> tuple[list[str], list[str], list[str
     return args[:cut], ["--"], args[cut + 1 :]
 
 
-def _of_the_system(error: OSError) -> str:
+def of_the_system(error: OSError) -> str:
+    """What the operating system refused, where, and the mend."""
     place = f"{error.filename}: " if error.filename else ""
     mend = {
         errno.ENOENT: "check the path",
@@ -86,12 +89,16 @@ def _leave(ctx: Any, message: str, code: int, error: BaseException) -> NoReturn:
 
 
 def _reader_went_away() -> NoReturn:
-    # Point stdout at nothing, or the interpreter's last flush would complain about the same pipe again.
+    give_up_stdout()
+    raise typer.Exit(141)
+
+
+def give_up_stdout() -> None:
+    """Point stdout at nothing, or the interpreter's last flush would complain once more about the same pipe or disk."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    raise typer.Exit(141)
 
 
 def complain(message: str) -> None:

@@ -46,7 +46,8 @@ def load(
     any under --strict, ends with exit code 1 and writes nothing; a failed soft check is a warning.
     """
     from weaponized_interdependence.cli import show
-    from weaponized_interdependence.cli.arguments import pairs_of, try_output, typed
+    from weaponized_interdependence.cli.arguments import pairs_of, refuse_same, try_output, typed
+    from weaponized_interdependence.errors import UsageError
     from weaponized_interdependence.sources.registry import reader as reader_named
 
     chosen = reader_named(reader)
@@ -55,10 +56,14 @@ def load(
     for name, value in (("period", period), ("aggregate", aggregate), ("edition", edition)):
         if value is not None:
             called[own := _own_name(name, chosen)] = f"--{name}"
-            texts.setdefault(own, value)
+            if own in texts:
+                raise UsageError(f"--{name} and --option {own}= say the same thing twice", mend="keep one")
+            texts[own] = value
     try_output(out, (".parquet",) if reader in MAKE_TABLES else ())
+    refuse_same(out, paths)
     if rejected is not None:
         try_output(rejected)
+        refuse_same(rejected, paths)
     options_given = typed(texts, chosen.options, called)
     with show.working(f"reading {show.count(len(paths), 'path')} with {reader}"):
         reading = read_and_write(chosen, paths, out, strict=strict, options=options_given)
@@ -72,10 +77,8 @@ def load(
 
 def _own_name(name: str, chosen: "Reader") -> str:
     """A reader may say `periods` or `years` where the command line says --period."""
-    for candidate in (name, f"{name}s", {"period": "years"}.get(name, name), {"period": "year"}.get(name, name)):
-        if candidate in chosen.options:
-            return candidate
-    return name
+    candidates = ("period", "periods", "years", "year") if name == "period" else (name,)
+    return next((c for c in candidates if c in chosen.options), name)
 
 
 def read_and_write(
@@ -249,7 +252,7 @@ def checks_table(reading: "Reading") -> None:
     if not reading.checks:
         return
     show.heading("Checks")
-    said = [("said" if c.severity == "info" else "ok") if c.ok else "FAILED" for c in reading.checks]
+    said = [("info" if c.severity == "info" else "ok") if c.ok else "FAILED" for c in reading.checks]
     show.table(
         [
             show.Column("", said, keep=True),

@@ -73,7 +73,7 @@ def rank(
     """
     from weaponized_interdependence import exports
     from weaponized_interdependence.cli import show
-    from weaponized_interdependence.cli.arguments import try_output
+    from weaponized_interdependence.cli.arguments import refuse_same, try_output
     from weaponized_interdependence.errors import UsageError
     from weaponized_interdependence.indicators.rank import ranking_metadata
     from weaponized_interdependence.schemas import SCORES
@@ -82,6 +82,7 @@ def rank(
         raise UsageError("--json and -o - both want stdout", mend="choose one")
     if out is not None:
         try_output(out, stdout=True)
+        refuse_same(out, (flows, controls, table, ties))
     chosen = tuple(indicator or (DEFAULT_AGAINST_TARGET if target else DEFAULT))
     given: dict[str, Any] = {
         "by": (by,) if by else (),

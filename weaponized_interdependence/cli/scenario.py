@@ -36,7 +36,7 @@ def new(
         str, option(help="kind of the first measure; `wi scenario kinds` lists them", autocompletion=complete_kind)
     ] = "import_ban",
     title: Annotated[str, option(help="one line that a reader sees")] = "",
-    out: Annotated[Path | None, option("-o", "--out", help="file to write; default NAME.toml, - for stdout")] = None,
+    out: Annotated[Path | None, option("-o", "--out", help="file to write; default stdout")] = None,
     overwrite: Annotated[bool, option("--overwrite", help="replace the file if it is there")] = False,
 ) -> None:
     """Write a commented scenario file to start from."""
@@ -48,20 +48,20 @@ def new(
     from weaponized_interdependence.exports import atomic
     from weaponized_interdependence.scenario import new_scenario
 
-    path = Path(f"{name}.toml") if out is None else out
-    if str(path) != "-":
-        try_output(path, (".toml",))
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path} is there already", mend="choose another name, or add --overwrite")
+    to_file = out is not None and str(out) != "-"
+    if out is not None and to_file:
+        try_output(out, (".toml",))
+        if out.exists() and not overwrite:
+            raise OutputError(f"{out} is there already", mend="choose another name, or add --overwrite")
     parties: dict[str, Any] = {k: tuple(v) for k, v in (("coalition", coalition), ("target", target)) if v}
     text = new_scenario(name, title=title, kind=kind, **parties)
-    if str(path) == "-":
+    if out is None or not to_file:
         sys.stdout.write(text)
         return
-    with atomic(path) as temporary:
+    with atomic(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    show.say(f"wrote {path}")
-    show.note(f"edit it, then: wi scenario check {path}; wi simulate {path} -o run/")
+    show.say(f"wrote {out}")
+    show.note(f"edit it, then: wi scenario check {out}; wi simulate {out} -o run/")
 
 
 @scenario.command()

@@ -161,11 +161,14 @@ def try_run_folder(out: Path | None, overwrite: bool) -> None:
     """Raise now what writing the run would raise after the work."""
     from weaponized_interdependence.cli.arguments import try_folder
     from weaponized_interdependence.errors import UsageError
+    from weaponized_interdependence.runs import MANIFEST
 
     if out is None:
         return
     if out.exists() and not overwrite:
         raise UsageError(f"{out} is there already", mend="choose another folder, or say --overwrite")
+    if out.exists() and not (out / MANIFEST).is_file():
+        raise UsageError(f"{out} is not a run and will not be replaced", mend="choose another folder")
     try_folder(next(p for p in out.absolute().parents if p.exists()))
 
 

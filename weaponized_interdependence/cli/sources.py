@@ -135,6 +135,11 @@ def _type_in_words(annotation: Any) -> str:
     if choices := typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ():
         return " or ".join(map(str, choices))
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    if "Mapping" in text:
+        return "pairs, written name:value,name:value"
+    if "Sequence" in text or "tuple" in text:
+        return "list, written a,b,c"
+    plain = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "Path": "path"}
     for long, short in (("typing.", ""), ("collections.abc.", ""), (" | None", ""), ("pathlib.", "")):
         text = text.replace(long, short)
-    return text
+    return plain.get(text, text)

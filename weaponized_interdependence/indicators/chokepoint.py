@@ -3,17 +3,18 @@
 import polars as pl
 
 from weaponized_interdependence.indicators.base import Context, register
-from weaponized_interdependence.indicators.panopticon import _CITATION, _TOUCH, _WEIGHTS
-from weaponized_interdependence.indicators.routes import lost_share
+from weaponized_interdependence.indicators.routes import CITATION, TOUCH, WEIGHTS, lost_share
 
+_LOST = "p_f = grip on the two ends of f where an admissible way around J is left, P[route(f) touches J] where none is"
 _REROUTED = (
-    "Chain layers: a flow is rerouted when, with every node that J grips removed from between its ends, a chain is "
-    "left that is no longer than (1 + max_detour) times its own (max_detour is infinite unless set: any chain will "
-    "do); the grip on its two ends remains. Where flows are their own ties, a pair that trades always has its direct "
-    "tie left, so with no limit on the detour only J's own flows are lost: set max_detour, or give the ties apart. "
+    "Chain layers: an admissible way around J is a chain through nodes wholly outside its grip, no longer than "
+    "(1 + max_detour) times the flow's own chain (max_detour is infinite unless set: any chain will do). Where flows "
+    "are their own ties, a pair that trades always has its direct tie left, so with no limit on the detour only flows "
+    "with an end in reach are lost: set max_detour, or give the ties apart. "
     "Production paths: a purchase from within reach goes to the best supplier outside it that already serves that cell "
     "(input sector x using industry, or x final demand of an economy), without limit on capacity; cells with none are "
-    "lost. Direct routes: there is no other way between the same two ends, so this equals the score without rerouting; "
+    "lost. Tables whose imports were split over users in proportion have hardly any such cell. "
+    "Direct routes: there is no other way between the same two ends, so this equals the score without rerouting; "
     "finding another partner is substitution, which the simulation answers."
 )
 
@@ -21,10 +22,10 @@ _REROUTED = (
 @register(
     title="Chokepoint over a target, without rerouting",
     formula="Choke(J -> t) = sum_f v_f P[route(f) touches J] / sum_f v_f, over flows f with an end in t; = Pan(J -> t)",
-    weight_meaning=_WEIGHTS,
+    weight_meaning=WEIGHTS,
     unit="share, 0 to 1",
-    citation=_CITATION,
-    notes=_TOUCH + " The same number as panopticon_target: without rerouting, what can be seen can be stopped.",
+    citation=CITATION,
+    notes=TOUCH + " The same number as panopticon_target: without rerouting, what can be seen can be stopped.",
     pair=True,
     needs=frozenset({"jurisdiction", "target", "controls", "table", "ties"}),
     routed=True,
@@ -46,11 +47,11 @@ def chokepoint(context: Context) -> pl.DataFrame:
 
 @register(
     title="Chokepoint over a target, with rerouting",
-    formula="Choke_r(J -> t) = sum_f v_f min(P[route(f) touches J], P[best admissible route(f) touches J]) / "
-    "sum_f v_f, over flows f with an end in t; 0 <= Choke_r <= Choke = Pan <= 1",
-    weight_meaning=_WEIGHTS,
+    formula=f"Choke_r(J -> t) = sum_f v_f p_f / sum_f v_f over flows f with an end in t, {_LOST}; "
+    "0 <= Choke_r <= Choke = Pan <= 1",
+    weight_meaning=WEIGHTS,
     unit="share, 0 to 1",
-    citation=_CITATION,
+    citation=CITATION,
     notes=_REROUTED,
     pair=True,
     needs=frozenset({"jurisdiction", "target", "controls", "table", "ties", "max_detour"}),
@@ -61,7 +62,7 @@ def chokepoint_rerouted(context: Context) -> pl.DataFrame:
 
     Examples
     --------
-    S pays T 1 by way of H (1/10 + 1/10, against 1/1 on its own tie): five times as long a detour is needed to avoid H.
+    S pays T 1 by way of H (1/10 + 1/10, against 1/1 on its own tie): a way five times as long avoids H.
 
     >>> from weaponized_interdependence.indicators.rank import worked
     >>> flows = [("S", "H", 10), ("H", "T", 10), ("S", "T", 1)]
@@ -78,10 +79,10 @@ def chokepoint_rerouted(context: Context) -> pl.DataFrame:
 
 @register(
     title="Chokepoint over all flows, with rerouting",
-    formula="Choke_r(J) = sum_f v_f min(P[route(f) touches J], P[best admissible route(f) touches J]) / sum_f v_f",
-    weight_meaning=_WEIGHTS,
+    formula=f"Choke_r(J) = sum_f v_f p_f / sum_f v_f, {_LOST}",
+    weight_meaning=WEIGHTS,
     unit="share, 0 to 1",
-    citation=_CITATION,
+    citation=CITATION,
     notes="Without rerouting this is the panopticon. " + _REROUTED,
     needs=frozenset({"jurisdiction", "controls", "table", "ties", "max_detour"}),
     routed=True,

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from weaponized_interdependence.indicators.base import Context, register
+from weaponized_interdependence.indicators.base import Context, register, steady_sum
 
 _WEIGHTS = "flow value; a node's flows to itself are left out"
 _HIRSCHMAN = "Hirschman (1945), National Power and the Structure of Foreign Trade, University of California Press"
@@ -17,7 +17,7 @@ def _pairs(context: Context) -> pl.DataFrame:
     def make() -> pl.DataFrame:
         forth = context.edges.select("item", node="origin", counterpart="destination", to="value", back=pl.lit(0.0))
         back = context.edges.select("item", node="destination", counterpart="origin", to=pl.lit(0.0), back="value")
-        summed = pl.concat([forth, back]).group_by("item", "node", "counterpart").agg(pl.col("to", "back").sum())
+        summed = pl.concat([forth, back]).group_by("item", "node", "counterpart").agg(steady_sum("to", "back"))
         margins = context.totals.select("item", "node", "sent", "received")
         return summed.join(margins, on=["item", "node"]).sort("item", "node", "counterpart")
 

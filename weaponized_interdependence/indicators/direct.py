@@ -9,7 +9,7 @@ from typing import Literal
 
 import polars as pl
 
-from weaponized_interdependence.indicators.base import Context
+from weaponized_interdependence.indicators.base import Context, steady_sum
 from weaponized_interdependence.indicators.reach import jurisdictions, reach_table, targets
 
 _KEYS = ("item", "counterpart")
@@ -46,7 +46,7 @@ def _grid(context: Context, edges: pl.DataFrame, nodes: list[str]) -> pl.DataFra
     Where nobody was named, an item's jurisdictions are the nodes it has, and the holders of controls.
     """
     world = context.totals.select("item", total="world").unique()
-    routed = edges.group_by(_KEYS).agg(routed=pl.col("value").sum()).join(world, on="item")
+    routed = edges.group_by(_KEYS).agg(routed=steady_sum("value")).join(world, on="item")
     names = [party.label for party in jurisdictions(context, nodes)]
     labels = pl.DataFrame({"jurisdiction": names}, schema={"jurisdiction": pl.String})
     if context.jurisdictions is not None:
@@ -60,34 +60,25 @@ def _touched(edges: pl.DataFrame, reach: pl.DataFrame, grip: pl.Expr) -> pl.Data
     """item, counterpart, jurisdiction, touched: the value within reach that is sent, plus received, less both."""
     held = reach.lazy().select("jurisdiction", "node", grip=grip)
     flows = edges.lazy()
-    # The order of flows is kept throughout: floating-point sums depend on it.
-    sent = flows.join(held, left_on="origin", right_on="node", maintain_order="left_right")
-    received = flows.join(held, left_on="destination", right_on="node", maintain_order="left_right")
+    sent = flows.join(held, left_on="origin", right_on="node")
+    received = flows.join(held, left_on="destination", right_on="node")
     both = sent.join(
-        held.rename({"grip": "other"}),
-        left_on=["destination", "jurisdiction"],
-        right_on=["node", "jurisdiction"],
-        maintain_order="left_right",
+        held.rename({"grip": "other"}), left_on=["destination", "jurisdiction"], right_on=["node", "jurisdiction"]
     ).with_columns(grip=-pl.col("grip") * pl.col("other"))
-    touched = pl.concat(
-        [
-            part.select(*_KEYS, "jurisdiction", touched=pl.col("value") * pl.col("grip"))
-            for part in (sent, received, both)
-        ]
-    )
-    return touched.group_by(*_KEYS, "jurisdiction").agg(pl.col("touched").sum()).collect()
+    parts = [
+        part.select(*_KEYS, "jurisdiction", touched=pl.col("value") * pl.col("grip")) for part in (sent, received, both)
+    ]
+    touched = pl.concat(parts).collect()
+    return touched.group_by(*_KEYS, "jurisdiction").agg(steady_sum("touched"))
 
 
 def _of_targets(context: Context, nodes: list[str]) -> pl.DataFrame:
     """The flows with a target at either end, once for each target they concern."""
     named = _members(context, nodes)
-    ends = [
-        context.edges.join(named, left_on=end, right_on="node", maintain_order="left_right")
-        for end in ("origin", "destination")
-    ]
+    ends = [context.edges.join(named, left_on=end, right_on="node") for end in ("origin", "destination")]
     columns = ["item", "origin", "destination", "value", "counterpart"]
     once = ["item", "origin", "destination", "counterpart"]
-    return pl.concat([part.select(columns) for part in ends]).unique(once, maintain_order=True)
+    return pl.concat([part.select(columns) for part in ends]).unique(once)
 
 
 def _members(context: Context, nodes: list[str]) -> pl.DataFrame:

@@ -3,30 +3,17 @@
 import polars as pl
 
 from weaponized_interdependence.indicators.base import Context, register
-from weaponized_interdependence.indicators.routes import lost_share
+from weaponized_interdependence.indicators.routes import CITATION, TOUCH, WEIGHTS, lost_share
 
-_WEIGHTS = (
-    "flow value is what is routed; on chain layers the ties' strength also gives their distance (max strength / "
-    "strength), by which routes are found"
-)
-_CITATION = (
-    "Farrell and Newman (2019), Weaponized Interdependence: How Global Economic Networks Shape State Coercion, "
-    "International Security 44(1): 42-79, doi:10.1162/isec_a_00351 (concept); the formula is this project's"
-)
-_TOUCH = (
-    "A route touches J when a node on it, end or between, is in J's territory or, with probability equal to the grip "
-    "in CONTROLS (shares taken as independent draws), within its legal reach. A jurisdiction may be a group or a "
-    "coalition (USA+EU): its members count jointly, once."
-)
-_OBSERVE = _TOUCH + " To observe a flow does not by itself cost the target anything."
+_OBSERVE = TOUCH + " To observe a flow does not by itself cost the target anything."
 
 
 @register(
     title="Panopticon",
     formula="Pan(J) = sum_f v_f P[route(f) touches J] / sum_f v_f",
-    weight_meaning=_WEIGHTS,
+    weight_meaning=WEIGHTS,
     unit="share, 0 to 1",
-    citation=_CITATION,
+    citation=CITATION,
     notes=_OBSERVE,
     needs=frozenset({"jurisdiction", "controls", "table", "ties"}),
     routed=True,
@@ -53,9 +40,9 @@ def panopticon(context: Context) -> pl.DataFrame:
 @register(
     title="Panopticon, extraterritorial",
     formula="Pan_ext(J) = sum_f v_f P[route(f) touches J] / sum_f v_f, over flows f with neither end in J",
-    weight_meaning=_WEIGHTS,
+    weight_meaning=WEIGHTS,
     unit="share, 0 to 1",
-    citation=_CITATION,
+    citation=CITATION,
     notes=_OBSERVE + " Not defined (null) where all flows, but for a trillionth of their value, have an end in J. On "
     "direct routes it is the legal reach alone: zero without CONTROLS.",
     needs=frozenset({"jurisdiction", "controls", "table", "ties"}),
@@ -79,9 +66,9 @@ def panopticon_extraterritorial(context: Context) -> pl.DataFrame:
 @register(
     title="Panopticon over a target",
     formula="Pan(J -> t) = sum_f v_f P[route(f) touches J] / sum_f v_f, over flows f with an end in t",
-    weight_meaning=_WEIGHTS,
+    weight_meaning=WEIGHTS,
     unit="share, 0 to 1",
-    citation=_CITATION,
+    citation=CITATION,
     notes=_OBSERVE + " On production paths the flows of t are the chains that end in its final demand. Pairs with a "
     "target inside J have no row; with neither jurisdictions nor targets named, nor have pairs with a score of zero.",
     pair=True,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError
+from weaponized_interdependence.indicators.base import steady_sum
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import check_flows, refuse_overlap
 from weaponized_interdependence.schemas import FLOWS
@@ -82,14 +83,14 @@ def _refuse_unknown(kinds: pl.DataFrame) -> None:
 
 
 def _summed(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row a tie, sorted, because sums of floats depend on the order of rows.
+    """One row a tie, sorted.
 
     Ids of a sorted Enum sort and group like the names they stand for, at a quarter of the time and memory.
     """
     keys = ("item", "origin", "destination")
     ids = {c: pl.Enum(rows[c].unique().sort()) for c in keys}
     small = rows.select(*(pl.col(c).cast(ids[c]) for c in keys), "value")
-    return small.group_by(keys).agg(pl.col("value").sum()).sort(keys).with_columns(pl.col(keys).cast(pl.String))
+    return small.group_by(keys).agg(steady_sum("value")).sort(keys).with_columns(pl.col(keys).cast(pl.String))
 
 
 def _labels(kind: pl.DataFrame, period: str, layer: str) -> pl.DataFrame:

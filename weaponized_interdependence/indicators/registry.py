@@ -16,7 +16,7 @@ from weaponized_interdependence.indicators import (  # noqa: F401  (importing re
     strength,
 )
 from weaponized_interdependence.indicators.base import REGISTERED, Indicator
-from weaponized_interdependence.indicators.routes import ROUTES, Route
+from weaponized_interdependence.indicators.routes import ROUTES
 
 INDICATORS: dict[str, Indicator] = dict(sorted(REGISTERED.items()))
 
@@ -77,8 +77,9 @@ def page() -> str:
         "|---|---|---|",
         *(f"| {layer} | {route.value} | {route.meaning} |" for layer, route in ROUTES.items()),
         "",
-        f"{Route.DIRECT.meaning[0].upper()}{Route.DIRECT.meaning[1:]}: betweenness over bilateral trade is therefore a "
-        "descriptive proxy and not a route.",
+        "Goods and services go directly, so betweenness over bilateral trade is a descriptive proxy and not a route,",
+        "and a chokepoint is the same with and without rerouting: finding another partner is substitution, which the",
+        "simulation answers. Ownership is a tie and not a flow: no route is defined on it.",
         "",
         "## Legal reach",
         "",
@@ -107,7 +108,7 @@ def _entry(indicator: Indicator) -> list[str]:
         "",
         *(f"- {label}: {text}" for label, text in facts.items() if text),
         "",
-        "```pycon",
+        "```text",
         *indicator.example.splitlines(),
         "```",
     ]

@@ -24,6 +24,21 @@ Scope = Literal["all", "extraterritorial", "target"]
 Masks = tuple[list[str], Any]
 Row = tuple[str, str, str | None, float, float, float]
 
+# What panopticon and chokepoint say alike about themselves.
+WEIGHTS = (
+    "flow value is what is routed; on chain layers the ties' strength also gives their distance (max strength / "
+    "strength), by which routes are found"
+)
+CITATION = (
+    "Farrell and Newman (2019), Weaponized Interdependence: How Global Economic Networks Shape State Coercion, "
+    "International Security 44(1): 42-79, doi:10.1162/isec_a_00351 (concept); the formula is this project's"
+)
+TOUCH = (
+    "A route touches J when a node on it, end or between, is in J's territory or, with probability equal to the grip "
+    "in CONTROLS (shares taken as independent draws), within its legal reach. A jurisdiction may be a group or a "
+    "coalition (USA+EU): its members count jointly, once."
+)
+
 # Chains keep several n x n matrices of float64: 4,000 nodes are about a gigabyte.
 MOST_NODES = 4_000
 # Sums in another order differ in their last digits; a larger contradiction is a fault of this program.

@@ -205,7 +205,7 @@ def _elasticity_problems(raw: Raw) -> Iterator[Problem]:
         if not _is_file(name):
             yield Problem(path, f"no elasticity file {name}", "the path is relative to the scenario file")
         return
-    known = sorted({file.stem for file in (data_dir() / "reference" / "elasticities").iterdir()})
+    known = sorted({file.stem for file in (data_dir() / "reference" / "elasticities").glob("*.csv")})
     if name not in known:
         close = nearest(name, known)
         yield Problem(path, f"no elasticity set {name!r}", f"one of {', '.join(close or known)}, or the path of a file")

@@ -95,6 +95,8 @@ def load(
     frame = FLOWS.empty()
     if flows is not None:
         parts = [_flows(part, read, known=bool(given)) for part in _several(flows)]
+        if not parts:
+            raise UsageError("an empty list of flows", mend="give FLOWS, or leave flows out")
         frame = _one_period(pl.concat(parts), scenario.date, period, notes)
         frame = _no_totals(frame, notes)
         notes += _side_by_side(frame)
@@ -216,9 +218,8 @@ def _side_by_side(flows: pl.DataFrame) -> list[str]:
     said = []
     for (layer,), rows in heads.sort("layer", "head").group_by("layer", maintain_order=True):
         if rows.height > 1 and layer in (Layer.GOODS, Layer.SERVICES, Layer.INPUTS):
-            said.append(
-                f"layer {layer} holds items of {' and '.join(rows['head'])} side by side: what is told in both counts twice"
-            )
+            heads_held = " and ".join(rows["head"])
+            said.append(f"layer {layer} holds items of {heads_held} side by side: what is told in both counts twice")
     return said
 
 

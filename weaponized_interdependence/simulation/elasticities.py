@@ -25,7 +25,6 @@ ANY = "*"
 
 _NEEDED = ("item", "low", "value", "high", "horizon", "convention", "basis")
 _NUMBERS = ("low", "value", "high")
-_NOT_SETS = ("published",)
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def _find(name: str | Path) -> Path:
         if given.exists():
             return given
         raise UsageError(f"no elasticity file {given}", mend="check the path")
-    known = [p.stem for p in sorted(folder.glob("*.csv")) if p.stem not in _NOT_SETS]
+    known = [p.stem for p in sorted(folder.glob("*.csv"))]
     if str(name) in known:
         return folder / f"{name}.csv"
     like = nearest(str(name), known) or known

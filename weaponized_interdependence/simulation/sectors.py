@@ -7,6 +7,7 @@ through observed product flows:
     share of (origin, sector, destination) = sum of value * denied over the sector's products / sum of value
 
 so it needs HS flows beside the table. Where these are there, they also carry the exemptions of goods into the table.
+Flows that show less than the table delivers speak only for what they show.
 """
 
 from dataclasses import dataclass
@@ -67,24 +68,25 @@ def sector_shares(
     basis = [table.basis]
     if products is None:
         parts.append(_shares(whole))
-        if by_product:
-            notes.append(
-                f"input_output: {_ids(by_product)} name no sector of the table ({table.classification}) and are not "
-                "counted: give HS flows beside the table, or name its sectors"
-            )
+        notes += [
+            f"input_output: measure {m.id} names no sector of the table ({table.classification}) and is not counted: "
+            "give HS flows beside the table, or name its sectors"
+            for m in by_product
+        ]
     elif by_product or everything:
         fine = laid(products.flows, [*by_product, *everything], "through product flows").join(
             products.sector, on="item"
         )
-        parts.append(_shares(fine.with_columns(pl.col("sector").alias("item")), products.traded))
-        # Where products are observed they know what is exempt; elsewhere the whole sector stops.
-        parts.append(_shares(whole.join(products.traded, on=_CELL, how="anti")))
+        seen = _shares(fine.with_columns(pl.col("sector").alias("item")), products.traded)
+        parts.append(_blended(seen, _shares(whole), products.traded, deliveries, notes))
         basis.append(Basis.ESTIMATED.value)
         notes.append(
             f"input_output: {_ids([*by_product, *everything])} reach a goods sector through the share of each pair's "
             f"products that is denied (HS flows of {products.period})"
         )
     shares = _combined(parts, notes)
+    if shares.is_empty():
+        notes.append("input_output: the measures stop no delivery of the table (duties and claims do not enter it)")
     return SectorShares(shares, weakest(*basis).value, tuple(dict.fromkeys(notes)))
 
 
@@ -145,6 +147,37 @@ def _shares(shock: pl.DataFrame, traded: pl.DataFrame | None = None) -> pl.DataF
         denied = denied.drop("traded").join(traded, on=_CELL)
     each = {"low": "low", "value": "central", "high": "high"}
     return denied.select(*_CELL, *((pl.col(name) / pl.col("traded")).alias(case) for case, name in each.items()))
+
+
+def _blended(
+    seen: pl.DataFrame, whole: pl.DataFrame, traded: pl.DataFrame, deliveries: pl.DataFrame, notes: list[str]
+) -> pl.DataFrame:
+    """Product shares for the part of a delivery that the product flows show, whole-sector shares for the rest.
+
+    Product flows may be an extract (one product, some partners): what they say holds for what they show. The rest is
+    stopped by measures on everything, and by no other.
+    """
+    cells = deliveries.select(*_CELL, pl.col("value").alias("delivery")).join(traded, on=_CELL, how="left")
+    cells = cells.with_columns((pl.col("traded") / pl.col("delivery")).fill_null(0.0).clip(0.0, 1.0).alias("shown"))
+    both = cells.join(seen, on=_CELL, how="left").join(whole, on=_CELL, how="left", suffix="_whole")
+    part = pl.col("shown")
+    blended = both.select(
+        *_CELL,
+        "delivery",
+        "shown",
+        *(
+            (part * pl.col(case).fill_null(0.0) + (1 - part) * pl.col(f"{case}_whole").fill_null(0.0)).alias(case)
+            for case in CASES
+        ),
+    ).filter(pl.col("high") > 0)
+    value = pl.col("delivery")
+    total, shown = blended.select(value.sum(), (value * pl.col("shown")).sum().alias("shown")).row(0)
+    if total and shown < 0.5 * total:
+        notes.append(
+            f"input_output: the product flows show {shown / total:.0%} of what the table delivers in the sectors "
+            "reached; the rest is stopped only by measures that name the sector or everything"
+        )
+    return blended.drop("delivery", "shown")
 
 
 def _combined(parts: list[pl.DataFrame], notes: list[str]) -> pl.DataFrame:

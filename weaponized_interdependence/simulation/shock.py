@@ -116,7 +116,7 @@ def build_shock(scenario: Scenario, phase: Phase, flows: pl.DataFrame, parties: 
         & (pl.col("origin").is_in(ends) | pl.col("destination").is_in(ends))
     )
     touched = _once(touched)
-    present = tuple(Layer(name) for name in touched["layer"].unique().sort())
+    present = tuple(Layer(name) for name in flows["layer"].unique().sort())
     items, row_item = _distinct(touched["item"])
     notes: list[str] = []
     kept = np.ones((3, touched.height))  # share that survives every denial so far
@@ -325,7 +325,7 @@ def _exempt(
         notes.extend(f"humanitarian exemption: {text}" for text in said if goods.any())
         share = np.maximum(share, listed)
     for number, exemption in enumerate(scenario.exemptions, 1):
-        who = f"exemption {number}{f' ({exemption.note})' if exemption.note else ''}"
+        who = f"exemption {number}"
         mask = _item_mask(who, exemption.items, exemption.lists, items, notes)[row_item]
         mask &= _exemption_ends(exemption, flows, scenario.date)
         if not mask.any():

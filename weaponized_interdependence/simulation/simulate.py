@@ -139,7 +139,7 @@ def simulate(
         shock = build_shock(scenario, phase, base.flows, parties)
         setting = Setting(scenario, phase, parties, base, shock, elasticity, chains)
         shocks.append(shock.table)
-        notes += [*shock.notes, *_unmatched_notes(scenario, phase, shock, base)]
+        notes += [*shock.notes, *_unmatched_notes(shock, base)]
         matched |= not shock.table.is_empty()
         for model in chosen:
             answer = model.run(setting)
@@ -254,15 +254,12 @@ def _absent_notes(parties: Parties, base: Baseline) -> list[str]:
     return said
 
 
-def _unmatched_notes(scenario: Scenario, phase: Phase, shock: Shock, base: Baseline) -> list[str]:
+def _unmatched_notes(shock: Shock, base: Baseline) -> list[str]:
     if not base.has_flows:
         return []
     held = ", ".join(classifications(base.items)) or "nothing"
     layers = ", ".join(base.layers) or "none"
-    return [
-        f"measure {name} (phase {phase.name}) matches no flow: the data hold {held} on the layers {layers}"
-        for name in shock.unmatched
-    ]
+    return [f"measure {name} matches no flow: the data hold {held} on the layers {layers}" for name in shock.unmatched]
 
 
 def _scenario_assumptions(scenario: Scenario) -> list[Assumption]:

@@ -45,7 +45,8 @@ RHO = Assumption(
     basis=Basis.ASSUMED.value,
     source=(
         "chosen. 1.36 is remembered as the across-sector estimate of Redding & Weinstein, Accounting for Trade "
-        "Patterns (2018), and could not be checked against the paper; at 2 a complete cut of a small item costs its "
+        "Patterns (2018; Journal of International Economics 2024); the paper exists, the number in it was not "
+        "re-verified; at 2 a complete cut of a small item costs its "
         "own value, at 1.2 five times that; at 1 or below no finite answer exists for a complete cut"
     ),
 )

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import polars as pl
 
-from weaponized_interdependence.harmonize.economies import code_map, keys_of_kind
+from weaponized_interdependence.harmonize.economies import code_map, economies, keys_of_kind
 from weaponized_interdependence.sources.baci_files import BaciFiles
 from weaponized_interdependence.sources.declaration import load_declaration
 from weaponized_interdependence.sources.files import Opened, scan
@@ -18,6 +18,10 @@ TOTAL = -1  # k of a row that is the sum over products
 USD = 1000.0  # v is thousand USD
 MOST = 1e15  # USD in one row: ten times world product
 _TYPED = {"t": pl.Int32, "i": pl.Int32, "j": pl.Int32, "k": pl.Int32, "v": pl.Float64, "q": pl.Float64}
+# Codes of unions that reported as one, and the code of the member that some copies of BACI still write so afterwards:
+# Belgium-Luxembourg (BLX) -> Belgium, the Southern African Customs Union (SACU) -> South Africa. The last year of each
+# union is in economies.csv.
+_AFTER_UNION = {58: ("BLX", 56), 711: ("SACU", 710)}
 # level -> (what k is divided by, digits left)
 LEVELS = {"hs6": (1, 6), "hs4": (100, 4), "hs2": (10_000, 2), "total": (0, 0)}
 
@@ -157,9 +161,11 @@ class Job:
         v, q = _stripped("v", types), _stripped("q", types)
         number = q.cast(pl.Float64, strict=False)
         rows = self.odd.get(n, {})
+        year = _whole("t", types)
         return raw.select(
             *([pl.lit(n, pl.Int32).alias("file"), pl.col("row").cast(pl.Int64)] if numbered else []),
-            *(_whole(c, types).alias(c) for c in "tij"),
+            year.alias("t"),
+            *(_member_after_union(_whole(c, types), year).alias(c) for c in "ij"),
             _product(types).alias("k"),
             v.cast(pl.Float64, strict=False).alias("v"),
             number.alias("q"),
@@ -167,6 +173,14 @@ class Job:
             odd_q=q.is_not_null() & number.is_null() if types.get("q") == pl.String else pl.lit(False),
             odd=pl.col("row").is_in(list(rows)) if rows else pl.lit(False),
         )
+
+
+def _member_after_union(code: pl.Expr, year: pl.Expr) -> pl.Expr:
+    ended = economies().filter(pl.col("valid_to").is_not_null()).select("iso3", pl.col("valid_to").dt.year())
+    last = dict(ended.iter_rows())
+    for union, (iso3, member) in _AFTER_UNION.items():
+        code = pl.when((code == union) & (year > last[iso3])).then(pl.lit(member, pl.Int32)).otherwise(code)
+    return code
 
 
 def missing_spellings(file: Opened) -> list[str]:

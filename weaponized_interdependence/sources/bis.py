@@ -47,7 +47,9 @@ SERIES = {
 BASES = {"F": "CBS:foreign_claims", "U": "CBS:foreign_claims_guarantor"}
 
 
-def read_bis(paths: Sequence[Path], *, period: str | None = None, basis: str = "F", bank_type: str = "4R") -> Reading:
+def read_bis(
+    paths: Sequence[Path], *, period: str | int | None = None, basis: str = "F", bank_type: str = "4R"
+) -> Reading:
     """Read BIS consolidated claims (matrix or bulk file; CSV, .gz, .zip) into FLOWS of layer `claims`.
 
     Parameters
@@ -68,6 +70,7 @@ def read_bis(paths: Sequence[Path], *, period: str | None = None, basis: str = "
     InputError
         The file has neither layout.
     """
+    period = None if period is None else str(period)
     if basis not in BASES:
         raise UsageError(f"no basis {basis!r}", mend="F (immediate counterparty) or U (guarantor)")
     frames, rejected, notes, zeros, bulk = [], [], [], 0, False

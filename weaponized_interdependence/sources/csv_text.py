@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from weaponized_interdependence.errors import Fault, InputError
+from weaponized_interdependence.errors import Fault, InputError, UsageError
 
 _BLOCK = 1 << 22
 _MOST_ODD = 100_000
-_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "blank"}
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _WIDE = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
 
 
@@ -28,11 +28,13 @@ class Layout:
 
 def look_at_text(name: str, path: Path, scratch: Path, delimiters: Sequence[str], encoding: str) -> Layout:
     """Find the layout of a CSV, or say why it is none."""
+    try:
+        if codecs.lookup(encoding).name != "utf-8":
+            path = recode(name, path, scratch, encoding)
+    except LookupError as error:
+        raise UsageError(f"no encoding is called {encoding!r}", mend="such as utf-8, cp1252, latin-1, utf-16") from error
     with path.open("rb") as stream:
         head = stream.read(1 << 16)
-    if codecs.lookup(encoding).name != "utf-8":
-        path = recode(name, path, scratch, encoding)
-        head = path.open("rb").read(1 << 16)
     _refuse_binary(name, head)
     line = head.removeprefix(codecs.BOM_UTF8).split(b"\n", 1)[0].rstrip(b"\r")
     if b"\r" in line:

@@ -34,7 +34,7 @@ from weaponized_interdependence.sources.io_assembly import (
     output_check,
     some,
     table_reading,
-    year_in,
+    year_said,
 )
 from weaponized_interdependence.sources.reading import Reading
 
@@ -80,7 +80,7 @@ class Lines:
     unknown: list[str] = field(default_factory=list)
 
 
-def read_icio(paths: Sequence[Path], *, period: str | None = None, edition: str | None = None) -> Reading:
+def read_icio(paths: Sequence[Path], *, period: str | int | None = None, edition: str | int | None = None) -> Reading:
     """Read one ICIO table (CSV; plain, gzip or zip) into an IOTable in USD.
 
     Parameters
@@ -97,19 +97,23 @@ def read_icio(paths: Sequence[Path], *, period: str | None = None, edition: str 
     InputError
         The file is not such a table, with every fault.
     """
-    path = one_path(paths, "icio")
-    with opened([path], wanted=lambda name: period is None or period in Path(name).name) as files:
+    path, period = one_path(paths, "icio"), None if period is None else str(period)
+    with opened([path], wanted=lambda name: period in (None, year_said(Path(name).name))) as files:
         if len(files) > 1:
             inside = some((member_name(f) for f in files), 12)
             raise UsageError(f"{path} holds {len(files)} tables: {inside}", mend="choose the year with period=")
         sheet = read_sheet(files[0])
-        name = member_name(files[0])
+        said = year_said(member_name(files[0]))
+    if period is None and said is None:
+        raise UsageError(f"the name of {path} does not say the year", mend="give it: period=2019")
     parts = cut(sheet, str(path))
-    classification = classify([s for _, s in parts.sellers], edition, str(path))
+    if period is not None and said not in (None, period):
+        parts.notes.append(f"the year is {period} as you gave it; the file's name says {said}")
+    classification = classify([s for _, s in parts.sellers], None if edition is None else str(edition), str(path))
     table = assemble(
         parts,
         economies=iso3_of([e for e, _ in (*parts.sellers, *parts.finals)], "oecd", ALIASES, where=str(path)),
-        period=year_in(name, period),
+        period=str(period or said),
         classification=classification,
         publisher="OECD" if classification.startswith("ICIO") else "",
         where=str(path),
@@ -126,6 +130,8 @@ def read_sheet(file: Opened) -> Sheet:
     """The file as labels and numbers; InputError naming every cell that is text."""
     if file.layout is None:
         raise InputError("is not CSV", where=file.name, mend="give the publisher's CSV, plain, .gz or .zip")
+    if len(file.columns) < 2:
+        raise InputError("has a single column", where=file.name, mend="is this the publisher's CSV?")
     # numbered names: the file's own may stand twice, which `cut` is to report and polars would not take
     names = [str(i) for i in range(len(file.columns))]
     try:

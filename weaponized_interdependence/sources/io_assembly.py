@@ -81,19 +81,16 @@ def one_path(paths: Sequence[Path], reader: str) -> Path:
     return paths[0]
 
 
-def year_in(name: str, given: str | None = None) -> str:
-    """The year of a table: the one given, else the last four-digit year in the file's name.
+def year_said(name: str) -> str | None:
+    """The year in the name of a file; of several the last, for an edition stands first; None for a span of years.
 
-    >>> year_in("ICIO2018_2010.CSV"), year_in("2019_SML.csv"), year_in("x.csv", "2011")
-    ('2010', '2019', '2011')
+    >>> year_said("ICIO2018_2010.CSV"), year_said("2019_SML.csv"), year_said("2016-2022_SML.zip")
+    ('2010', '2019', None)
     """
-    if given is not None:
-        return given
-    # ICIO2021_2018: the edition comes first; 2016-2022_SML.zip would be a span, and its members say the year
+    if re.search(r"(?<!\d)\d{4}-\d{4}(?!\d)", name):
+        return None
     years = re.findall(r"(?<!\d)((?:19|20)\d\d)(?!\d)", name)
-    if not years or re.search(r"(?<!\d)\d{4}-\d{4}(?!\d)", name):
-        raise UsageError(f"the name {name!r} does not say the year", mend="give it: period=2019")
-    return str(years[-1])
+    return years[-1] if years else None
 
 
 def iso3_of(codes: Iterable[str], scheme: str, aliases: Mapping[str, str], *, where: str) -> dict[str, str]:
@@ -126,8 +123,7 @@ def assemble(
     Raises
     ------
     InputError
-        With every fault: an economy that lacks a sector another has, cells that are not numbers, negative output, two
-        statements of output that differ.
+        With every fault: an economy that lacks a sector another has, cells that are not numbers, negative output.
     """
     new_e = list(dict.fromkeys(economies[e] for e, _ in parts.sellers))
     new_s = list(dict.fromkeys(s for _, s in parts.sellers))

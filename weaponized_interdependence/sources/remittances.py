@@ -37,7 +37,7 @@ Side = Literal["sending", "receiving"]
 NOTE = "bilateral cells are the publisher's estimates from migrant stocks and incomes, not recorded transactions"
 
 
-def read_remittances(paths: Sequence[Path], *, period: str | None = None, rows: Side | None = None) -> Reading:
+def read_remittances(paths: Sequence[Path], *, period: str | int | None = None, rows: Side | None = None) -> Reading:
     """Read bilateral remittances (workbook or long file) into FLOWS of layer `payments`, basis `estimated`.
 
     Parameters
@@ -54,6 +54,7 @@ def read_remittances(paths: Sequence[Path], *, period: str | None = None, rows: 
     InputError
         The file has neither layout.
     """
+    period = None if period is None else str(period)
     frames, rejected, notes, checks, zeros = [], [], [NOTE], [], 0
     for path in paths:
         if path.suffix.lower() in WORKBOOKS:

@@ -121,8 +121,11 @@ def _part(file: Opened, raw: pl.DataFrame, odd: dict[int, list[str]], layout: _L
 
 
 def _sums(raw: pl.DataFrame, layout: _Layout) -> pl.DataFrame:
-    """Per year: the sum over sections and the sum over TOTAL rows, of rows that the reader's own rules let through."""
-    turned_away = pl.any_horizontal(pl.lit(False), *(broken for _, broken in layout.extra))
+    """Per year: the sum over sections and the sum over TOTAL rows, without World and the other side's reports."""
+    world = [
+        e.str.strip_chars_start("0").is_in(["", "WLD"]) for e in (layout.columns.origin, layout.columns.destination)
+    ]
+    turned_away = pl.any_horizontal(*world, *(broken for _, broken in layout.extra))
     number = layout.columns.value.cast(pl.Float64, strict=False).fill_nan(None) * _KUSD
     rows = raw.filter(~turned_away).select(
         period=layout.columns.period,

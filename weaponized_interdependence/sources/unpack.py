@@ -54,7 +54,8 @@ def unzip(path: Path, folder: Path, wanted: Callable[[str], bool]) -> Iterator[t
         members = [m for m in archive.infolist() if not m.is_dir() and wanted(m.filename)]
         if not members:
             inside = ", ".join(names[:8]) or "nothing"
-            raise InputError(f"no data file of this reader inside; it holds {inside}", where=str(path))
+            what = f"no data file of this reader inside; it holds {inside}"
+            raise InputError(what, where=str(path), mend="another reader or other years? or unpack it and name the file")
         for member in members:
             # The member's own name is only shown, never used as a path.
             where = f"{path}!{member.filename}"

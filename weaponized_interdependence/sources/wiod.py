@@ -42,14 +42,15 @@ CLASSIFICATION = "WIOD13"
 FINAL = ("c37", "c38", "c39", "c41", "c42")
 INDUSTRY = re.compile(r"c([1-9]|[12]\d|3[0-5])")
 VALUE_ADDED, OUTPUT, INTERMEDIATE = "r64", "r69", "r60"
-MARGINS = "international transport margins"  # the one row without a code
+# taxes less subsidies; cif/fob, purchases abroad and by non-residents; transport margins (the one row without a code)
+OTHER = ("r99", "r61", "r62", "r63", "r65", "international transport margins")
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls")
 
 
 def read_wiod(
     paths: Sequence[Path],
     *,
-    period: str | None = None,
+    period: str | int | None = None,
     output: str | Path | None = None,
     names: str | Path | None = None,
 ) -> Reading:
@@ -73,7 +74,7 @@ def read_wiod(
     UsageError
         The year cannot be told, or the long form has no companion with output.
     """
-    path = one_path(paths, "wiod")
+    path, period = one_path(paths, "wiod"), None if period is None else str(period)
     if path.suffix.lower() in WORKBOOKS:
         if output is not None or names is not None:
             raise UsageError("a workbook holds output and names itself", mend="leave output and names out")
@@ -138,7 +139,9 @@ def cut_workbook(grid: Grid, where: str) -> tuple[Parts, dict[str, str]]:
     def part(rows: Sequence[int], chosen: Sequence[int]) -> Array:
         return cells[np.ix_([order[r] for r in rows], [at[k] for k in chosen])]
 
-    other = [i for name, i in below.items() if name in ("r99", "r61", "r62", "r63", "r65", MARGINS)]
+    if odd := [r for r in below if re.fullmatch(r"r\d+", r) and r not in (*OTHER, VALUE_ADDED, OUTPUT, INTERMEDIATE)]:
+        faults.append(Fault(f"row(s) not understood: {some(odd)}", where))
+    other = [i for name, i in below.items() if name in OTHER]
     value_added, output = ([below[r]] if r in below else [] for r in (VALUE_ADDED, OUTPUT))
     parts = Parts(
         sellers=sellers,

@@ -1,1 +1,1 @@
-"""Benchmarks: `python -m benchmarks` runs all, `python -m benchmarks NAME` one; results go to docs/benchmarks/NAME.md."""
+"""`python -m benchmarks` runs all benchmarks, `python -m benchmarks NAME` one; pages go to docs/benchmarks/."""

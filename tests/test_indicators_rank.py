@@ -157,6 +157,24 @@ def test_an_economy_without_flows_touches_nothing() -> None:
     assert scores["score"].to_list() == [0.0, 0.0]
 
 
+def test_what_is_given_in_vain_is_refused() -> None:
+    with pytest.raises(UsageError, match="target BRA has no flows here"):
+        rank(TWO_ITEMS, "chokepoint", target=["DEU", "BRA"])
+    with pytest.raises(UsageError, match="no layer that is routed over them"):
+        rank(TWO_ITEMS, "panopticon", ties=flows(("A", "B", "X", 1), layer="payments"))
+    x = np.array([2.0])
+    made = IOTable("2018", ("A",), ("s",), ("fd",), np.array([[1.0]]), np.array([[1.0]]), x - 1, x, 0 * x, "X")
+    with pytest.raises(UsageError, match="the table is of 2018"):
+        rank(TWO_ITEMS, "panopticon", table=made, periods=["2019"])
+
+
+@pytest.mark.parametrize("layer", ["goods", "payments"])
+def test_a_target_without_flows_of_an_item_has_no_row_for_it(layer: str) -> None:
+    frame = flows(("A", "B", "HS17:01", 1), ("A", "C", "HS17:02", 1), layer=layer)
+    scores = rank(frame, "chokepoint", by=("item",), target=["C"], jurisdiction=["A"])
+    assert scores.select("item", "score").rows() == [("HS17:02", 1.0)]
+
+
 def test_a_target_inside_the_jurisdiction_is_refused() -> None:
     with pytest.raises(UsageError, match="DEU and EU share DEU"):
         rank(TWO_ITEMS, "chokepoint", jurisdiction=["EU"], target=["DEU"])
@@ -190,6 +208,8 @@ def test_bad_flows_and_controls_are_refused_with_reasons() -> None:
     held = pl.DataFrame([("USA", "DEU", "currency", 1.5)], schema=dict(CONTROLS.schema), orient="row")
     with pytest.raises(InputError, match="lie outside 0 to 1"):
         rank(TWO_ITEMS, "panopticon", controls=held)
+    with pytest.raises(UsageError, match="the controls grip no node"):
+        rank(TWO_ITEMS, "panopticon", controls=held.with_columns(node=pl.lit("Germany"), share=pl.lit(1.0)))
 
 
 def test_a_table_gives_production_paths_beside_the_other_layers() -> None:

@@ -121,7 +121,7 @@ def share(parts: list[tuple[int, Fraction]]) -> float | None:
     return float(sum(value * p for value, p in parts) / whole) if whole else None
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(problems(), grips_of, detour_of, st.sampled_from(["goods", "payments"]))
 def test_scores_equal_those_of_listing_every_route(
     problem: tuple[Ties, list[str], list[str], list[str]],
@@ -130,6 +130,7 @@ def test_scores_equal_those_of_listing_every_route(
     layer: str,
 ) -> None:
     ties, members, _, outside = problem
+    legal = {node: grip for node, grip in legal.items() if any(node in pair for pair in ties)}
     scores = rank(
         frame(ties, layer),
         FAMILY,
@@ -156,7 +157,7 @@ def test_scores_equal_those_of_listing_every_route(
         assert got[key] == (None if value is None else pytest.approx(value, abs=1e-12)), key
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(ties_of, st.sampled_from(["goods", "payments"]), detour_of)
 def test_all_nodes_at_once_equal_each_by_itself(ties: Ties, layer: str, detour: Fraction | int | None) -> None:
     flows = frame(ties, layer)
@@ -173,7 +174,7 @@ def test_all_nodes_at_once_equal_each_by_itself(ties: Ties, layer: str, detour: 
     assert both.filter((pl.col("score") - pl.col("score_each")).abs() > 1e-12).is_empty()
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(problems(), grips_of, detour_of, st.sampled_from(["goods", "payments"]))
 def test_the_invariant_holds_and_adding_members_never_lowers_a_score(
     problem: tuple[Ties, list[str], list[str], list[str]],
@@ -182,6 +183,7 @@ def test_the_invariant_holds_and_adding_members_never_lowers_a_score(
     layer: str,
 ) -> None:
     ties, members, more, outside = problem
+    legal = {node: grip for node, grip in legal.items() if any(node in pair for pair in ties)}
     small, large = "+".join(members), "+".join(more)
     scores = rank(
         frame(ties, layer),

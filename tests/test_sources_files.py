@@ -82,6 +82,19 @@ def test_each_bad_file_has_its_error(tmp_path: Path, data: bytes, says: str) -> 
     assert re.search(says, fault_of(tmp_path, data))
 
 
+@pytest.mark.parametrize("name", ["oec", "baci"])
+def test_a_parquet_damaged_inside(tmp_path: Path, name: str) -> None:
+    columns = ("exporter_id", "importer_id", "value") if name == "oec" else ("t", "i", "j", "k", "v", "q")
+    frame = pl.DataFrame({c: [str(n) for n in range(5000)] for c in columns})
+    path = tmp_path / "BACI_HS17_2021.parquet"
+    frame.write_parquet(path)
+    data = bytearray(path.read_bytes())
+    data[4:20_000] = b"\x7f" * 19_996
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match="cannot be parsed"):
+        read(name, path)
+
+
 def test_all_files_are_looked_at_before_the_error(tmp_path: Path) -> None:
     (tmp_path / "a_2021.csv").write_bytes(b"")
     (tmp_path / "b_2021.csv").write_bytes(GOOD.replace(b",", b";"))

@@ -330,6 +330,22 @@ def test_table_mixed_units(tmp_path: Path) -> None:
     assert json.loads(reading.rejected["record"][0])["unit"] == "EUR"
 
 
+def test_the_record_shows_the_cells_as_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(" period ,origin,destination,value,item,row\n2021,USA,CHN, 12x ,TOTAL,a\n2021,USA,DEU,1,TOTAL,b\n")
+    reading = read("table", path)
+    assert json.loads(reading.rejected["record"][0]) == {
+        "period": "2021",
+        "origin": "USA",
+        "destination": "CHN",
+        "value": "12x",
+        "item": "TOTAL",
+        "row_2": "a",
+    }
+    with pytest.raises(UsageError, match="called 'row'"):
+        read("table", path, columns={"item": "row"})
+
+
 def test_table_sums(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_text("period,origin,destination,value\n2021,USA,World,9\n2021,USA,CHN,1\n")

@@ -225,9 +225,10 @@ def refuse_overlap(items: Iterable[str]) -> None:
 
 def to_sparse(net: Network, attribute: Attribute = "strength") -> Any:
     """The network as scipy CSR array (n, n): rows are origins, columns destinations, cells the named attribute."""
-    n, _ = net.size
-    indptr = np.searchsorted(net.origin, np.arange(n + 1))
-    return sparse.csr_array((getattr(net, attribute), net.destination, indptr), shape=(n, n))
+    n, m = net.size
+    index = np.int32 if max(n, m) < 2**31 else np.int64  # scipy's graph routines of some versions take no other
+    indptr = np.searchsorted(net.origin, np.arange(n + 1)).astype(index)
+    return sparse.csr_array((getattr(net, attribute), net.destination.astype(index), indptr), shape=(n, n))
 
 
 def to_igraph(net: Network) -> Any:

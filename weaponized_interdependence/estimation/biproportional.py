@@ -60,15 +60,19 @@ def fit_margins(
     peak = prior.max(axis=1, keepdims=True)
     seed = prior / np.where(peak > 0, peak, 1.0)
     by_column, error = np.ones_like(columns), np.inf
-    for iteration in range(1, max_iterations + 1):
-        by_row = _ratio(rows, seed @ by_column)
-        by_column = _ratio(columns, by_row @ seed)
-        reached = by_row * (seed @ by_column)
-        error = float(np.abs(reached - rows).max() / total)
-        if error <= tolerance:
-            return Fitted(by_row[:, None] * seed * by_column, iteration, error)
+    # Margins that need further cells at zero drive the factors out of range: that ends the rounds, it is no answer.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for iteration in range(1, max_iterations + 1):
+            by_row = _ratio(rows, seed @ by_column)
+            by_column = _ratio(columns, by_row @ seed)
+            reached = by_row * (seed @ by_column)
+            error = float(np.abs(reached - rows).max() / total)
+            if error <= tolerance:
+                return Fitted(by_row[:, None] * seed * by_column, iteration, error)
+            if not np.isfinite(error):
+                break
     raise ModelError(
-        f"margins not reached after {max_iterations} rounds: the worst row is off by {error:.2g} of the total",
+        f"margins not reached after {iteration} rounds: the worst row is off by {error:.2g} of the total",
         mend=_diagnosis(prior, rows, columns),
     )
 

@@ -37,6 +37,7 @@ class Context:
     """The flows of one period and layer, and everything an indicator may ask about them.
 
     - `flows`: item, origin, destination, value; one row a tie, value above zero, self-loops still there
+    - `nodes`: everyone with a flow, an economy of the table or a tie
     - `jurisdictions`, `targets`: who is scored and against whom; None means every node by itself
     - `controls`: CONTROLS, may be empty; `table`: the input-output table, for production paths
     - `ties`: the network that flows are routed over on chain layers; None means the flows' own network
@@ -45,6 +46,7 @@ class Context:
     period: str
     layer: str
     flows: pl.DataFrame
+    nodes: frozenset[str] = frozenset()
     jurisdictions: tuple[Party, ...] | None = None
     targets: tuple[Party, ...] | None = None
     controls: pl.DataFrame = field(default_factory=CONTROLS.empty)

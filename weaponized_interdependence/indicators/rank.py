@@ -60,7 +60,8 @@ def rank(
     table
         Input-output table: the production paths of layer inputs.
     ties
-        FLOWS that make the network which chain layers are routed over. Default: the flows' own network.
+        FLOWS of one period that make the network which chain layers are routed over, in every period of the flows.
+        Default: the flows' own network.
     max_detour
         How much longer an admissible other chain may be: 1.0 is twice as long. Default: any chain is admissible.
     damping
@@ -103,19 +104,21 @@ def rank(
     _refuse_shares(grips)
     network = None if ties is None else build_network(ties)
     parts: list[pl.DataFrame] = []
+    contexts: list[Context] = []
     for period, layer, rows, labels in cut(flows, "item" in by, None if periods is None else list(periods), table):
         own = table if table is not None and (period, layer) == (table.period, Layer.INPUTS) else None
-        nodes = {*rows["origin"], *rows["destination"], *(own.economies if own else ())}
-        nodes |= set(network.nodes) if network else set()
+        over = network if ROUTES.get(Layer(layer)) is Route.CHAIN else None
+        nodes = {*rows["origin"], *rows["destination"], *(own.economies if own else ()), *(over.nodes if over else ())}
         context = Context(
             period,
             layer,
             rows,
+            nodes=frozenset(nodes),
             jurisdictions=_parties(jurisdiction, period, nodes, grips, groups),
             targets=_parties(target, period, nodes, grips, groups),
             controls=grips,
             table=own,
-            ties=network if ROUTES.get(Layer(layer)) is Route.CHAIN else None,
+            ties=over,
             max_detour=max_detour,
             damping=damping,
         )
@@ -123,6 +126,8 @@ def rank(
         for indicator in chosen:
             scored = indicator.function(context)
             parts.append(_labelled(scored, indicator, context, labels))
+        contexts.append(context)
+    _refuse_unmet(contexts, target, grips, table, ties)
     return _ranked(parts, [i.name for i in chosen], top)
 
 
@@ -241,6 +246,26 @@ def _refuse_inside(context: Context) -> None:
             ],
             mend="name members one by one, or another target",
         )
+
+
+def _refuse_unmet(
+    contexts: Sequence[Context], target: Sequence[str], grips: pl.DataFrame, table: IOTable | None, ties: Flows | None
+) -> None:
+    """Raise UsageError where something was given that no part of the flows has any use for."""
+    seen = frozenset[str]().union(*(c.nodes for c in contexts))
+    met = {party.label for c in contexts for party in c.targets or () if not c.nodes.isdisjoint(party.codes)}
+    faults = []
+    if seen:
+        faults += [Fault(f"target {t} has no flows here") for t in dict.fromkeys(target) if t not in met]
+    if seen and grips.height and seen.isdisjoint(grips["node"]):
+        some = ", ".join(sorted(seen)[:5])
+        faults.append(Fault("the controls grip no node of the flows", mend=f"column node must hold ids such as {some}"))
+    if ties is not None and contexts and not any(c.ties for c in contexts):
+        faults.append(Fault("ties are given, but the flows have no layer that is routed over them"))
+    if table is not None and not any(c.table for c in contexts):
+        faults.append(Fault(f"the table is of {table.period}, which is not among the periods asked for"))
+    if faults:
+        raise UsageError("something given is of no use here", faults=faults, mend="mend it or leave it out")
 
 
 def _parties(

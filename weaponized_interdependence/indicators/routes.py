@@ -101,15 +101,16 @@ def lost_share(context: Context, scope: Scope, *, rerouting: bool = False) -> pl
     - rerouting: what the jurisdiction can deny when flows may go another way, instead of what it touches
     """
     made = context.keep((scope, rerouting), lambda: _tally(context, scope, rerouting))
-    if scope == "target" and context.jurisdictions is None and context.targets is None:
-        made = made.filter(pl.col("lost") > 0)  # nobody was named: all pairs would mostly be rows of zeros
+    if scope == "target":
+        made = made.filter(pl.col("routed") > 0)  # a target without flows of the item has no row
+        if context.jurisdictions is None and context.targets is None:
+            made = made.filter(pl.col("lost") > 0)  # nobody was named: all pairs would mostly be rows of zeros
     slack = _ROUNDING * pl.col("total")
     wrong = made.filter((pl.col("lost") < -slack) | (pl.col("lost") > pl.col("routed") + slack))
     if wrong.height:
         raise AssertionError(f"more is lost than routed, which is a fault of this program: {wrong.row(0)}")
-    score = (
-        pl.when(pl.col("routed") > _NOTHING * pl.col("total")).then(pl.col("lost") / pl.col("routed")).clip(0.0, 1.0)
-    )
+    some = pl.col("routed") > _NOTHING * pl.col("total")
+    score = pl.when(some).then(pl.col("lost") / pl.col("routed")).clip(0.0, 1.0)  # rounding only: checked above
     return made.select("item", pl.col("jurisdiction").alias("node"), "counterpart", score.alias("score")).cast(RESULT)
 
 
@@ -133,8 +134,9 @@ def _tally_chains(context: Context, item: str, net: Network, scope: Scope, rerou
             f"{len(ties.nodes)} nodes are too many for chains over all pairs",
             mend=f"aggregate to at most {MOST_NODES} nodes, or score single items",
         )
-    key = ("chains", item if context.ties is None else None)
-    chains = context.keep(key, lambda: Chains.of(ties))
+    # Kept for the next indicator when there is one network; thousands of them would fill the memory.
+    one = context.ties is not None or context.edges["item"].n_unique() == 1
+    chains = context.keep("chains", lambda: Chains.of(ties)) if one else Chains.of(ties)
     demand = _demand(net, chains)
     nodes = list(ties.nodes)
     masks = _masks(context, nodes)
@@ -227,7 +229,7 @@ def _scoped(item: str, held: Grip, value: Floats, lost: Floats, scope: Scope, ma
     else:
         labels, ends = masks
         routed, gone = (
-            ends @ (m.sum(axis=0) + m.sum(axis=1)) - (ends * (ends @ m)).sum(axis=1)  # both ends in the target: once
+            ends @ (m.sum(axis=0) + m.sum(axis=1)) - np.ravel((ends * (ends @ m)).sum(axis=1))  # both ends in t: once
             for m in (value, lost)
         )
         inside = ends @ held.member > 0

@@ -17,11 +17,11 @@ from typing import Literal
 import polars as pl
 
 from weaponized_interdependence import exports
-from weaponized_interdependence.errors import InputError, UsageError
+from weaponized_interdependence.errors import UsageError
 from weaponized_interdependence.schemas import FLOWS, REJECTED
 from weaponized_interdependence.sources.baci_files import sort_files, wanted_member
 from weaponized_interdependence.sources.baci_rows import LEVELS, TOTAL, Job
-from weaponized_interdependence.sources.files import mended, opened, scan
+from weaponized_interdependence.sources.files import mended, opened, parse_error, scan
 from weaponized_interdependence.sources.provenance import metadata_of
 from weaponized_interdependence.sources.reading import Check, FileStamp, Reading, Reason, count_reasons
 from weaponized_interdependence.sources.streaming import MOST_REJECTED, as_text, repeated, sink_flows
@@ -174,16 +174,15 @@ def _run_or_mend(job: Job, out: Path | None, footer: Callable[[], dict[str, str]
     """Run; if a cell or a line is not as it should be, run again over mended copies, cells read as text."""
     try:
         return job, _run(job, out, footer)
-    except pl.exceptions.ComputeError:
+    except pl.exceptions.PolarsError:
         fixed = [mended(f) if f.layout is not None else (f, {}) for f in job.files.data]
     data = tuple(file for file, _ in fixed)
     odd = {n: rows for n, (_, rows) in enumerate(fixed)}
     job = replace(job, files=replace(job.files, data=data), typed=False, odd=odd)
     try:
         return job, _run(job, out, footer)
-    except pl.exceptions.ComputeError as error:
-        names = ", ".join(f.name for f in data)
-        raise InputError(f"cannot be parsed: {str(error).splitlines()[0]}", where=names) from error
+    except pl.exceptions.PolarsError as error:
+        raise parse_error(data, error) from error
 
 
 def _run(

@@ -1,4 +1,4 @@
-"""What a row of BACI is, when it is not taken, and how it becomes a row of FLOWS. All lazy: a year has eleven million."""
+"""What a row of BACI is, when it is not taken, and how it becomes a row of FLOWS. All lazy: a year has 11 million."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -3,10 +3,11 @@
 import codecs
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError
 
@@ -18,10 +19,14 @@ _WIDE = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16", b"\x00\x0
 
 @dataclass(frozen=True)
 class Layout:
-    """A CSV as found: where its UTF-8 bytes are, the header's names, the separator, a folder for mended copies."""
+    """A CSV as found: where its UTF-8 bytes are, the header's names (and as polars has them), the separator.
+
+    `scratch` is a folder for mended copies.
+    """
 
     path: Path
     columns: tuple[str, ...]
+    header: tuple[str, ...]
     delimiter: str
     scratch: Path
 
@@ -32,7 +37,8 @@ def look_at_text(name: str, path: Path, scratch: Path, delimiters: Sequence[str]
         if codecs.lookup(encoding).name != "utf-8":
             path = recode(name, path, scratch, encoding)
     except LookupError as error:
-        raise UsageError(f"no encoding is called {encoding!r}", mend="such as utf-8, cp1252, latin-1, utf-16") from error
+        mend = "such as utf-8, cp1252, latin-1, utf-16"
+        raise UsageError(f"no encoding is called {encoding!r}", mend=mend) from error
     with path.open("rb") as stream:
         head = stream.read(1 << 16)
     _refuse_binary(name, head)
@@ -48,7 +54,7 @@ def look_at_text(name: str, path: Path, scratch: Path, delimiters: Sequence[str]
     delimiter = _delimiter_of(name, header, delimiters)
     columns = tuple(c.strip() for c in next(csv.reader([header], delimiter=delimiter)))
     _refuse_cut_end(name, path, delimiter, columns)
-    return Layout(path, columns, delimiter, scratch)
+    return Layout(path, columns, _polars_header(name, path, delimiter, columns), delimiter, scratch)
 
 
 def _refuse_binary(name: str, head: bytes) -> None:
@@ -79,6 +85,20 @@ def _delimiter_of(name: str, header: str, delimiters: Sequence[str]) -> str:
         mend = "save with that separator, or use the `table` reader with delimiter="
         raise InputError(said, where=name, mend=mend, faults=[Fault(f"the header is {header[:120]!r}")])
     return best  # a single column; `files.require` will say what is missing
+
+
+def _polars_header(name: str, path: Path, delimiter: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """The header in polars' reading, which must agree with ours in length: else cells would land in wrong columns."""
+    with path.open("rb") as stream:
+        line = stream.readline()
+    try:
+        header = pl.read_csv(line, separator=delimiter, infer_schema=False, n_rows=0).columns
+    except pl.exceptions.PolarsError:
+        header = []
+    if len(header) != len(columns):
+        mend = "write plain names, each in one line, quoted if they hold the separator"
+        raise InputError(f"the header cannot be read: {line[:80]!r}", where=name, mend=mend)
+    return tuple(header)
 
 
 def _refuse_cut_end(name: str, path: Path, delimiter: str, columns: Sequence[str]) -> None:
@@ -171,7 +191,7 @@ def repair(name: str, layout: Layout) -> tuple[Layout, dict[int, list[str]]]:
     except csv.Error as error:
         what = f"a quotation mark is opened and not closed, about row {row + 1} ({error})"
         raise InputError(what, where=name, mend="close or delete the quotation mark") from error
-    return Layout(target, layout.columns, layout.delimiter, layout.scratch), odd
+    return replace(layout, path=target), odd
 
 
 def _too_odd(name: str, wanted: int, odd: dict[int, list[str]]) -> InputError:

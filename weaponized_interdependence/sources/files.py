@@ -21,6 +21,7 @@ from weaponized_interdependence.sources.csv_text import Layout, look_at_text, re
 from weaponized_interdependence.sources.reading import FileStamp, stamp
 from weaponized_interdependence.sources.unpack import unpack, unzip
 
+_INDEX = "\x00row"
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".arrow", ".feather")
 
 
@@ -146,24 +147,29 @@ def scan(
     row: str | None = None,
     missing: Sequence[str] = (),
 ) -> pl.LazyFrame:
-    """A lazy scan; `row` adds the file row (first is 1); cells equal to one of `missing` are null.
+    """A lazy scan; `row` names a column for the file row, of which the first is 1 (the file's own is then `row_2`).
+
+    Cells equal to one of `missing` are null.
 
     Of a CSV the columns in `schema` have that type and the others are text; a cell that does not fit makes polars raise
     on collect, so ask for pl.String where that can be. Parquet and Arrow keep their own types (categories as text).
     """
     if file.layout is None:
         frame = pl.scan_parquet(file.path) if file.kind == "parquet" else pl.scan_ipc(file.path)
+        frame = frame.rename(_own_names(file.columns, file.columns, row))
         frame = frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
         return frame.with_row_index(row, offset=1) if row else frame
-    return pl.scan_csv(
+    names = _own_names(file.layout.header, file.layout.columns, row)
+    frame = pl.scan_csv(
         file.path,
-        schema={c: (schema or {}).get(c, pl.String) for c in _unique(file.layout.columns)},
+        schema={raw: (schema or {}).get(name, pl.String) for raw, name in names.items()},
         separator=file.layout.delimiter,
-        row_index_name=row,
+        row_index_name=_INDEX if row else None,
         row_index_offset=1,
         null_values=list(missing) or None,
         glob=False,
     )
+    return frame.rename(names | ({_INDEX: row} if row else {}))
 
 
 def text_frame(file: Opened) -> tuple[pl.DataFrame, dict[int, list[str]]]:
@@ -174,13 +180,28 @@ def text_frame(file: Opened) -> tuple[pl.DataFrame, dict[int, list[str]]]:
     nothing in them are left out.
     """
     if file.layout is None:
-        return scan(file, row="row").collect(), {}
+        return collected(file, scan(file, row="row")), {}
     fixed, odd = mended(file)
-    frame = scan(fixed, row="row").collect()
+    frame = collected(file, scan(fixed, row="row"))
     cells = pl.col(pl.String).str.strip_chars()
     frame = frame.with_columns(pl.when(cells != "").then(cells))
     nothing = pl.all_horizontal(pl.exclude("row").is_null())
     return frame.filter(~nothing | pl.col("row").is_in(list(odd))), odd
+
+
+def collected(file: Opened, frame: pl.LazyFrame) -> pl.DataFrame:
+    """`frame.collect()`, with what polars says against the file as an InputError."""
+    try:
+        return frame.collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise parse_error([file], error) from error
+
+
+def parse_error(files: Sequence[Opened], error: Exception) -> InputError:
+    """The InputError for a file that turned out to be damaged inside."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    where = ", ".join(f.name for f in files)
+    return InputError(f"cannot be parsed: {reason}", where=where, mend="is it damaged? fetch or write it again")
 
 
 def mended(file: Opened) -> tuple[Opened, dict[int, list[str]]]:
@@ -193,11 +214,11 @@ def mended(file: Opened) -> tuple[Opened, dict[int, list[str]]]:
     return replace(file, path=layout.path, layout=layout), odd
 
 
-def _unique(columns: Sequence[str]) -> list[str]:
-    # A header may name a column twice; polars needs names that differ. `require` has refused it where it matters.
-    seen: dict[str, int] = {}
-    out = []
-    for c in columns:
-        seen[c] = seen.get(c, -1) + 1
-        out.append(c if not seen[c] else f"{c}_duplicated_{seen[c] - 1}")
-    return out
+def _own_names(header: Sequence[str], columns: Sequence[str], row: str | None) -> dict[str, str]:
+    """Name in the file as polars has it -> name in our frames: no two the same, and none that of the row numbers."""
+    seen = {row: 0} if row else {}
+    names = {}
+    for raw, name in zip(header, columns, strict=True):
+        seen[name] = seen.get(name, -1) + 1
+        names[raw] = name if not seen[name] else f"{name}_{seen[name] + 1}"
+    return names

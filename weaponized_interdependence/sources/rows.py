@@ -96,7 +96,9 @@ def to_flows(
     made = made.with_columns(*_numbers(made, columns), period=pl.when(whole).then("period"))
     made, notes = _with_economies(made, columns.scheme)
     judged = made.with_columns(reason=reason_of([*_odd_rule(odd), *extra, *_rules(first_year, sums)]))
-    bad = judged.filter(pl.col("reason").is_not_null())
+    # the record shows the file's own cells, some of whose columns bear the names of ours
+    told = judged.filter(pl.col("reason").is_not_null()).select("row", "reason")
+    bad = raw.join(told, on="row", how="inner", maintain_order="left")
     name = Path(file.name).name
     rejected = _with_odd_cells(as_rejected(bad, file=name, record=_record(raw)), odd)
     flows = judged.filter(pl.col("reason").is_null()).select(

@@ -75,6 +75,9 @@ def read_table(
                     f"does not know where to find {', '.join(missing)}; the file has {have}", where=file.name, mend=mend
                 )
             require(file, list(found.values()))
+            if "row" in found.values():
+                mend = "rename it in the file: in the tool that name is the row number"
+                raise UsageError("cannot map a column called 'row'", where=file.name, mend=mend)
             parts.append(
                 _part(file, found, given, None if scheme in (None, "none") else scheme, scale, prefix, keep_sums)
             )

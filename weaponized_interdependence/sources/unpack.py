@@ -55,7 +55,8 @@ def unzip(path: Path, folder: Path, wanted: Callable[[str], bool]) -> Iterator[t
         if not members:
             inside = ", ".join(names[:8]) or "nothing"
             what = f"no data file of this reader inside; it holds {inside}"
-            raise InputError(what, where=str(path), mend="another reader or other years? or unpack it and name the file")
+            mend = "another reader, or other years? or unpack it and name the file"
+            raise InputError(what, where=str(path), mend=mend)
         for member in members:
             # The member's own name is only shown, never used as a path.
             where = f"{path}!{member.filename}"

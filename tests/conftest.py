@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The same cases in every run, so that red means the change; `HYPOTHESIS_PROFILE=explore` (make test-all) looks for new ones.
+# The same cases in every run, so that red means the change. `make test-all` explores new ones.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
@@ -25,7 +25,7 @@ def shared_data() -> Path:
     """The folder of real data sets, or a skip that says why."""
     folder = Path(os.environ.get("WI_SHARED_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "SOURCES.md").exists():
-        pytest.skip(f"real data absent: no {folder.name}/SOURCES.md in {folder.parent.name}/ beside the checkout (set WI_SHARED_DATA)")
+        pytest.skip("real data absent: no shared/data/SOURCES.md beside the checkout (WI_SHARED_DATA says where)")
     return folder
 
 

@@ -25,9 +25,9 @@ def scores() -> pl.DataFrame:
     return SCORES.conform(
         pl.DataFrame(
             {
-                "period": ["2019"] * 3, "layer": ["goods"] * 3, "item": ["HS17:010121"] * 3, "node": ["=1+1", "NAM", "CIV"],
-                "counterpart": [None, None, "NA"], "indicator": ["hhi"] * 3, "score": [0.1, None, 1 / 3], "rank": [2, None, 1],
-                "unit": ["share"] * 3, "basis": ["estimated"] * 3,
+                "period": ["2019"] * 3, "layer": ["goods"] * 3, "item": ["HS17:010121"] * 3,
+                "node": ["=1+1", "NAM", "CIV"], "counterpart": [None, None, "NA"], "indicator": ["hhi"] * 3,
+                "score": [0.1, None, 1 / 3], "rank": [2, None, 1], "unit": ["share"] * 3, "basis": ["estimated"] * 3,
             }
         )
     )  # fmt: skip
@@ -94,9 +94,14 @@ def test_missing_folder_says_so(scores: pl.DataFrame, tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_the_old_file_and_no_scrap(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "kept.csv"
     path.write_text("old")
-    with pytest.raises((OutputError, KeyboardInterrupt, ValueError)), atomic(path) as part:
-        part.write_text("half")
-        raise error
+
+    def fail() -> None:
+        with atomic(path) as part:
+            part.write_text("half")
+            raise error
+
+    with pytest.raises((OutputError, KeyboardInterrupt, ValueError)):
+        fail()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["kept.csv"]
 

@@ -206,7 +206,7 @@ def test_bad_flows_and_controls_are_refused_with_reasons() -> None:
     with pytest.raises(InputError, match="item is missing in 4"):
         rank(TWO_ITEMS.with_columns(item=pl.lit(None, dtype=pl.String)), "export_share")
     held = pl.DataFrame([("USA", "DEU", "currency", 1.5)], schema=dict(CONTROLS.schema), orient="row")
-    with pytest.raises(InputError, match="lie outside 0 to 1"):
+    with pytest.raises(InputError, match="share: above 1"):
         rank(TWO_ITEMS, "panopticon", controls=held)
     with pytest.raises(UsageError, match="the controls grip no node"):
         rank(TWO_ITEMS, "panopticon", controls=held.with_columns(node=pl.lit("Germany"), share=pl.lit(1.0)))

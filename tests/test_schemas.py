@@ -51,7 +51,7 @@ def test_missing_and_unknown_columns_are_named() -> None:
 
 
 def test_repeated_keys_are_counted() -> None:
-    with pytest.raises(InputError, match="1 row.s. repeat the key"):
+    with pytest.raises(InputError, match=r"1 row.s. repeat the key"):
         FLOWS.conform(pl.DataFrame([flow(), flow(value=2.0)]))
 
 
@@ -85,3 +85,12 @@ def test_last_day_is_followed_by_the_first_of_a_month(year: int, month: int) -> 
     assert (day.year, day.month) == (year, month)
     assert (day + timedelta(days=1)).day == 1
     assert year_of(f"{year:04d}-Q{(month + 2) // 3}") == year
+
+
+def test_a_flow_is_never_negative_and_a_grip_never_above_one() -> None:
+    from weaponized_interdependence.schemas import CONTROLS
+
+    with pytest.raises(InputError, match="value: negative in 1 row"):
+        FLOWS.conform(pl.DataFrame([flow(value=-1.0)]))
+    with pytest.raises(InputError, match="share: above 1 in 1 row"):
+        CONTROLS.conform(pl.DataFrame([{"jurisdiction": "A", "node": "B", "channel": "currency", "share": 1.5}]))

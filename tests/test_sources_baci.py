@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -32,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def put(folder: Path, text: str | bytes, name: str = "BACI_HS17_Y2021_V202301.csv") -> Path:
+def put(folder: Path, text: str | bytes, name: str = "BACI_HS17_extract.csv") -> Path:
     path = folder / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
@@ -168,6 +171,15 @@ def test_codes_of_unions_become_the_member_when_the_union_is_over(folder: Path) 
     assert doubled.rejected_counts == {"repeated row": 1}
 
 
+def test_a_year_cut_at_the_end_of_a_line_is_seen_by_its_name(folder: Path) -> None:
+    path = put(folder, HEAD + ROWS, "BACI_HS17_Y2021_V202301.csv")
+    assert [(c.name, c.found) for c in read("baci", path).failed] == [
+        ("whole year, as the file name says", "3 exporters, 4 products")
+    ]
+    with pytest.raises(CheckError, match="3 exporters"):
+        read("baci", path, strict=True)
+
+
 def test_blank_lines_are_no_rows(folder: Path) -> None:
     reading = read("baci", put(folder, HEAD + "\n" + ROWS + "\n\n"), strict=True)
     assert reading.flows is not None
@@ -290,6 +302,34 @@ def test_nothing_is_left_when_the_reading_fails(folder: Path) -> None:
 def test_unwritable_output(folder: Path) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         stream("baci", [put(folder, HEAD + ROWS)], folder / "absent" / "out.parquet")
+
+
+def test_output_that_is_full(folder: Path) -> None:
+    """A limit on file size, in a process of its own, stands for a full disk."""
+    rows = "".join(f"2021,842,156,{10_000 + n:06d},{n / 7},{n / 3}\n" for n in range(100_000))
+    code = (
+        "import resource, signal, sys\n"
+        "from weaponized_interdependence.errors import OutputError\n"
+        "from weaponized_interdependence.sources.registry import stream\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "try:\n    stream('baci', [sys.argv[1]], sys.argv[2])\n"
+        "except OutputError as error:\n    print(error)\n"
+    )
+    out = folder / "out.parquet"
+    command = [sys.executable, "-c", code, str(put(folder, HEAD + rows)), str(out)]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
+    assert done.stdout.startswith(f"cannot write {out}")
+    assert [p.name for p in folder.iterdir()] == ["BACI_HS17_extract.csv"]
+
+
+def test_the_rejected_table_has_a_limit_but_counts_do_not(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weaponized_interdependence.sources.baci.MOST_REJECTED", 2)
+    reading = read("baci", put(folder, HEAD + ROWS + "2021,842,156,010121,-1,\n" * 5))
+    assert reading.rejected_counts == {"negative value": 5}
+    assert reading.rejected["row"].to_list() == [5, 6]
+    assert any("first 2 rejected rows" in note for note in reading.notes)
 
 
 def test_other_formats_go_through_memory(folder: Path) -> None:

@@ -4,7 +4,7 @@ The face of the package: a dozen names, imported only when used, no logic.
 
 >>> import weaponized_interdependence as wi
 >>> wi.read("baci", "BACI_HS17_Y2021.csv").flows        # doctest: +SKIP
->>> wi.rank(flows, ["hhi", "panopticon"])               # doctest: +SKIP
+>>> wi.rank(flows, ["hhi_imports", "panopticon"])               # doctest: +SKIP
 >>> wi.simulate("oil_embargo", flows=flows)             # doctest: +SKIP
 """
 

@@ -139,7 +139,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 
 def _write_arrow(frame: pl.DataFrame, path: Path, table: Table | None, notes: dict[str, str]) -> None:
-    # Through pyarrow, because only there do both the schema metadata and the per-column descriptions reach every reader.
+    # Through pyarrow: only so do the schema's metadata and the columns' descriptions reach every reader.
     import pyarrow as pa
     import pyarrow.parquet as pq
 

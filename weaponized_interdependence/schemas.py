@@ -29,6 +29,8 @@ class Column:
     vocabulary: type[Term] | None = None
     pattern: str | None = None
     finite: bool = True  # floats: NaN and infinity are faults
+    least: float | None = None  # smallest and largest number allowed
+    most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,10 @@ class Table:
                 yield c.name, f"does not look like {c.pattern}", ~col.str.contains(c.pattern)
             if c.dtype == pl.Float64 and c.finite:
                 yield c.name, "not a finite number", col.is_not_null() & ~col.is_finite()
+            if c.least is not None:
+                yield c.name, "negative" if c.least == 0 else f"below {c.least:g}", col < c.least
+            if c.most is not None:
+                yield c.name, f"above {c.most:g}", col.is_finite() & (col > c.most)
 
 
 _TEXT, _NUMBER, _WHOLE = pl.String, pl.Float64, pl.Int64
@@ -138,7 +144,7 @@ FLOWS = Table(
         Column("origin", _TEXT, "where the flow starts: ISO3 economy, or a node id of the user's own", key=True),
         Column("destination", _TEXT, "where the flow ends", key=True),
         Column("item", _TEXT, "CLASSIFICATION:code, such as HS17:270900, SITC:3, WIOD13:c2, TOTAL", key=True),
-        Column("value", _NUMBER, "size of the flow, never negative", unit="see column unit"),
+        Column("value", _NUMBER, "size of the flow, never negative", unit="see column unit", least=0.0),
         Column(
             "quantity",
             _NUMBER,
@@ -188,7 +194,9 @@ CONTROLS = Table(
         Column("jurisdiction", _TEXT, "ISO3 of the state that holds the grip", key=True),
         Column("node", _TEXT, "id of the node gripped", key=True),
         Column("channel", _TEXT, "territory, ownership, currency, technology", key=True),
-        Column("share", _NUMBER, "part of what the node sends or receives that is within reach", unit="0 to 1"),
+        Column(
+            "share", _NUMBER, "part of what the node sends or receives within reach", unit="0 to 1", least=0.0, most=1.0
+        ),
     ),
 )
 

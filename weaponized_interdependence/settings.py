@@ -1,4 +1,4 @@
-"""Where the tool finds its own files and keeps its cache. Nothing is created at import; nothing here changes at run time."""
+"""Where the tool finds its own files and keeps its cache. Nothing is made at import, nothing changes at run time."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def data_dir() -> Path:
-    """The folder with sources/, reference/, sample/ and scenarios/: the checkout's when there is one, else the wheel's copy."""
+    """sources/, reference/, sample/, scenarios/: the checkout's when there is one, else the wheel's copy."""
     return _resolve("data", "reference")
 
 

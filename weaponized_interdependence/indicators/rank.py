@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from weaponized_interdependence import __version__
-from weaponized_interdependence.errors import Fault, InputError, UnknownCodeError, UsageError
+from weaponized_interdependence.errors import Fault, UnknownCodeError, UsageError
 from weaponized_interdependence.harmonize.groups import expand
 from weaponized_interdependence.indicators.base import FLOW_UNIT, RESULT, Context, Indicator, Party
 from weaponized_interdependence.indicators.parts import Flows, cut
@@ -101,7 +101,6 @@ def rank(
     if flows is None and table is None:
         raise UsageError("nothing to rank", mend="give flows, a table, or both")
     grips = CONTROLS.empty() if controls is None else CONTROLS.conform(controls, where="controls")
-    _refuse_shares(grips)
     network = None if ties is None else build_network(ties)
     parts: list[pl.DataFrame] = []
     contexts: list[Context] = []
@@ -224,16 +223,6 @@ def _refuse(
         faults.append(Fault(f"top is {top}", mend="ranks begin at 1"))
     if faults:
         raise UsageError("the ranking cannot be made as asked", faults=faults)
-
-
-def _refuse_shares(controls: pl.DataFrame) -> None:
-    wrong = controls.filter(~pl.col("share").is_between(0, 1))
-    if wrong.height:
-        raise InputError(
-            f"{wrong.height} share(s) of controls lie outside 0 to 1",
-            faults=[Fault(f"{j} over {n} by {c}: {s}") for j, n, c, s in wrong.head(20).rows()],
-            mend="a share is the part of what the node sends or receives that is within reach",
-        )
 
 
 def _refuse_inside(context: Context) -> None:

@@ -81,8 +81,12 @@ def negative_flows(
     goods: Collection[str] | None = None,
     domestic: bool = False,
 ) -> pl.DataFrame:
-    """The deliveries that `to_flows` leaves out because they are below zero in sum (FLOWS columns)."""
-    return FLOWS.conform(_deliveries(table, layers, goods, domestic).filter(pl.col("value") < 0))
+    """The deliveries that `to_flows` leaves out because they are below zero in sum.
+
+    They have columns of FLOWS and break its rule that no flow is negative: a list to read, not a table to use.
+    """
+    low = _deliveries(table, layers, goods, domestic).filter(pl.col("value") < 0)
+    return low.select(c.name for c in FLOWS.columns if not c.nullable)
 
 
 def _deliveries(table: IOTable, layers: Collection[str], goods: Collection[str] | None, domestic: bool) -> pl.DataFrame:

@@ -174,21 +174,24 @@ def band(share: float | Band | None) -> tuple[float, float, float]:
     return full.low, full.value, full.high
 
 
-_BASIS = {n: str(b) for n, b in enumerate(Basis)}  # from the strongest to the weakest
-
-
 def weakest_basis() -> pl.Expr:
     """Aggregation: the weakest basis of the rows of a group, as `terms.weakest` for one."""
-    return _rank("basis").max().replace_strict(_BASIS, return_dtype=pl.String).alias("basis")
+    return _basis(_rank("basis").max()).alias("basis")
 
 
 def weakest_of(*columns: str) -> pl.Expr:
     """The weakest of several basis columns, row by row."""
-    return pl.max_horizontal(_rank(column) for column in columns).replace_strict(_BASIS, return_dtype=pl.String)
+    return _basis(pl.max_horizontal(_rank(column) for column in columns))
 
 
+# Bases from the strongest to the weakest are 0, 1, 2. Chains of when/then: `replace_strict` inside an aggregation gives
+# nulls in polars before 2.
 def _rank(column: str) -> pl.Expr:
-    return pl.col(column).replace_strict({str(b): n for n, b in enumerate(Basis)}, return_dtype=pl.Int8)
+    return pl.coalesce(pl.when(pl.col(column) == str(b)).then(pl.lit(n)) for n, b in enumerate(Basis))
+
+
+def _basis(rank: pl.Expr) -> pl.Expr:
+    return pl.coalesce(pl.when(rank == n).then(pl.lit(str(b))) for n, b in enumerate(Basis))
 
 
 def classifications(items: Iterable[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ rejected rows by reason. Only if something is wrong are they run through again, 
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from weaponized_interdependence.sources.streaming import MOST_REJECTED, as_text,
 
 Level = Literal["hs6", "hs4", "hs2", "total"]
 Finish = Callable[[Reading], Reading]
+_PUBLISHED = re.compile(r"BACI_HS\d\d_Y\d{4}_V\d{6}[a-z]?\.csv(\.\w+)?$", re.IGNORECASE)
 # A full year has about 200 exporters and 5,000 products; an extract by country or product has few of one of them.
 _WHOLE_PRODUCTS, _WHOLE_ORIGINS = 4000, 150
 
@@ -152,6 +154,9 @@ def _load(paths: Sequence[Path], asked: _Asked, out: Path | None, finish: Finish
         if not again.is_empty():
             run = _run(job, out, footer(draft), without=again)
         counts = run.counts | count_reasons(again)
+        if sum(counts.values()) > MOST_REJECTED:
+            note = f"only the first {MOST_REJECTED:,} rejected rows are given back; the counts are of all"
+            draft = draft.adding(notes=[note])
         reading = finish(
             replace(
                 draft,
@@ -159,7 +164,7 @@ def _load(paths: Sequence[Path], asked: _Asked, out: Path | None, finish: Finish
                 rejected=_rejected(job, again) if counts else REJECTED.empty(),
                 counts=tuple(sorted(counts.items(), key=lambda pair: -pair[1])),
                 files=stamps(),
-                checks=_product_check(job, run),
+                checks=(*_product_check(job, run), *_whole_check(job, run)),
                 scope=_scope(job, run),
                 summary=run.summary,
             )
@@ -174,7 +179,9 @@ def _run_or_mend(job: Job, out: Path | None, footer: Callable[[], dict[str, str]
     """Run; if a cell or a line is not as it should be, run again over mended copies, cells read as text."""
     try:
         return job, _run(job, out, footer)
-    except pl.exceptions.PolarsError:
+    except pl.exceptions.PolarsError as error:
+        if out is not None and "os error" in str(error):
+            raise  # the output cannot be written: `exports.atomic` says so
         fixed = [mended(f) if f.layout is not None else (f, {}) for f in job.files.data]
     data = tuple(file for file, _ in fixed)
     odd = {n: rows for n, (_, rows) in enumerate(fixed)}
@@ -259,6 +266,17 @@ def _scope(job: Job, run: _Run) -> str:
     if len(run.products) < _WHOLE_PRODUCTS:
         return "extract"
     return "hs6" if job.level == "hs6" else "aggregated"
+
+
+def _whole_check(job: Job, run: _Run) -> tuple[Check, ...]:
+    """A file that bears the publisher's own name says it is a whole year; one cut at the end of a line would not be."""
+    claims = [f.name for f in job.files.data if _PUBLISHED.search(f.name)]
+    if not claims:
+        return ()
+    origins = 0 if run.summary.is_empty() else run.summary["origins"].max()
+    found = f"{origins} exporters, {len(run.products)} products"
+    whole = _scope(job, run) != "extract"
+    return (Check("whole year, as the file name says", "about 200 exporters, 5,000 products", found, whole),)
 
 
 def _notes(asked: _Asked) -> list[str]:

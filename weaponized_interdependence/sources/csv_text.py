@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError
@@ -209,6 +208,8 @@ def blocks(path: Path) -> Iterator[bytes]:
 
 def _plainly_regular(layout: Layout, wanted: int) -> bool:
     """True if there is no quotation mark and every line has `wanted` cells: the usual, soon seen."""
+    import numpy as np  # only here: typed scans of large files never come this way
+
     carried = 0
     for block in blocks(layout.path):
         if b'"' in block:

@@ -57,6 +57,11 @@ def test_metadata_reaches_every_reader(scores: pl.DataFrame, tmp_path: Path) -> 
         assert file.schema.metadata[b"hhi"] == b"sum"
 
 
+def test_a_table_written_by_pandas_with_its_index_is_read(scores: pl.DataFrame, tmp_path: Path) -> None:
+    scores.to_pandas().iloc[::-1].to_parquet(tmp_path / "p.parquet")
+    assert_frame_equal(read_frame(tmp_path / "p.parquet", SCORES).reverse(), scores)
+
+
 def test_rewriting_gives_the_same_bytes(scores: pl.DataFrame, tmp_path: Path) -> None:
     for name in ("a.parquet", "b.parquet"):
         write(scores, tmp_path / name, table=SCORES, metadata={"k": "v"})

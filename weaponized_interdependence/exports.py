@@ -119,7 +119,8 @@ def read_frame(path: str | Path, table: Table) -> pl.DataFrame:
             faults=[Fault(str(error).splitlines()[0] if str(error) else type(error).__name__)],
             mend="is it complete, and of the format its name says?",
         ) from error
-    return table.conform(frame, where=str(path))
+    # pandas writes its row index as a column; it says nothing about the table.
+    return table.conform(frame.select(pl.exclude("^__index_level_\\d+__$")), where=str(path))
 
 
 def _read_arrow(path: Path) -> pl.DataFrame:

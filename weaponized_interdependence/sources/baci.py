@@ -189,6 +189,8 @@ def _run_or_mend(job: Job, out: Path | None, footer: Callable[[], dict[str, str]
     try:
         return job, _run(job, out, footer)
     except pl.exceptions.PolarsError as error:
+        if out is not None and "os error" in str(error):
+            raise
         raise parse_error(data, error) from error
 
 
@@ -259,7 +261,7 @@ def _product_check(job: Job, run: _Run) -> tuple[Check, ...]:
 
 
 def _scope(job: Job, run: _Run) -> str:
-    if run.summary.is_empty() or run.summary["origins"].max() < _WHOLE_ORIGINS:  # type: ignore[operator]
+    if _exporters(run) < _WHOLE_ORIGINS:
         return "extract"
     if TOTAL in run.products:
         return "total"
@@ -268,13 +270,17 @@ def _scope(job: Job, run: _Run) -> str:
     return "hs6" if job.level == "hs6" else "aggregated"
 
 
+def _exporters(run: _Run) -> int:
+    """Exporters in the year that has most."""
+    return max(run.summary["origins"].to_list(), default=0)
+
+
 def _whole_check(job: Job, run: _Run) -> tuple[Check, ...]:
     """A file that bears the publisher's own name says it is a whole year; one cut at the end of a line would not be."""
     claims = [f.name for f in job.files.data if _PUBLISHED.search(f.name)]
     if not claims:
         return ()
-    origins = 0 if run.summary.is_empty() else run.summary["origins"].max()
-    found = f"{origins} exporters, {len(run.products)} products"
+    found = f"{_exporters(run)} exporters, {len(run.products)} products"
     whole = _scope(job, run) != "extract"
     return (Check("whole year, as the file name says", "about 200 exporters, 5,000 products", found, whole),)
 

@@ -52,9 +52,9 @@ class Job:
         table = pl.concat([known, own.join(known, on="code", how="anti")])
         table = table.filter(~pl.col("iso3").is_in(keys_of_kind("aggregate"))).sort("code")
         iso = pl.Enum(table["iso3"].unique().sort())
-        return table.select(
-            "code", iso=pl.col("iso3").cast(iso), n=pl.col("iso3").cast(iso).to_physical().cast(pl.Int64)
-        )
+        # n follows the order of codes, so that the keys of a file sorted by its codes come sorted
+        n = pl.col("code").min().over("iso3").rank("dense").cast(pl.Int64)
+        return table.select("code", iso=pl.col("iso3").cast(iso), n=n)
 
     @cached_property
     def rules(self) -> list[tuple[Reason, pl.Expr]]:
@@ -145,7 +145,8 @@ class Job:
         cut, digits = LEVELS[self.level]
         if not cut:
             return pl.lit("TOTAL", pl.Enum(["TOTAL"]))
-        code = pl.lit(f"{self.files.edition}:") + (pl.col("k") // cut).cast(pl.String).str.zfill(digits)
+        number = pl.col("k") if cut == 1 else pl.col("k") // cut
+        code = pl.lit(f"{self.files.edition}:") + number.cast(pl.String).str.zfill(digits)
         return code if self._all_typed else pl.when(pl.col("k") == TOTAL).then(pl.lit("TOTAL")).otherwise(code)
 
     @property

@@ -8,12 +8,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DIST ?= dist
 
-.PHONY: demo test test-all bench lint types check lock wheel clean help
+.PHONY: demo test test-all test-lowest bench lint types check lock wheel clean help
 
 help:
 	@echo "make demo      set up .venv, then run the main job on the embedded default"
 	@echo "make test      set up .venv, then run the tests"
 	@echo "make test-all  the tests, with the exhaustive ones"
+	@echo "make test-lowest  the tests on the oldest dependencies that pyproject.toml allows (needs uv)"
 	@echo "make check     lint, types, tests: what must be green before a commit"
 	@echo "make bench     benchmarks; results go to docs/benchmarks/"
 	@echo "make lock      make requirements.lock anew (needs uv)"
@@ -33,13 +34,19 @@ endif
 	@touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/wi demo
+	$(BIN)/wi demo $(DEMO)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q -m "not slow"
 
 test-all: $(STAMP)
 	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -q
+
+# The lower bounds that pyproject.toml promises, tried (needs uv).
+test-lowest:
+	uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .lowest-venv
+	uv pip install --quiet --python .lowest-venv/bin/python --resolution lowest-direct -r pyproject.toml --group dev
+	PYTHONPATH=. .lowest-venv/bin/python -m pytest -q -m "not slow" -p no:cacheprovider
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
@@ -66,4 +73,4 @@ else
 endif
 
 clean:
-	rm -rf $(VENV) .ci-venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .ci-venv .lowest-venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -172,6 +172,14 @@ def test_interrupt_is_130_and_quiet(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+def test_python_m_runs_the_same_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "weaponized_interdependence", "--version"],
+        capture_output=True, text=True, cwd=ROOT, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout == good("--version").stdout
+
+
 def test_version() -> None:
     import weaponized_interdependence
 

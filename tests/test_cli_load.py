@@ -137,6 +137,23 @@ def test_a_file_that_is_no_baci_is_one_readable_error(tmp_path: Path, content: b
     assert not (tmp_path / "f.parquet").exists()
 
 
+def test_hints_are_options_of_the_command_line_and_they_work(tmp_path: Path) -> None:
+    path, out = tmp_path / "own.csv", tmp_path / "f.parquet"
+    path.write_text("Year,from,to,usd\n2020,USA,DEU,5\n", encoding="utf-8")
+    said = wi("load", "table", path, "-o", out).stderr
+    assert "--option columns=period:" in said
+    assert "{" not in said
+    columns = "columns=period:Year,origin:from,destination:to,value:usd"
+    fixed = "constants=layer:goods,item:TOTAL,unit:USD,basis:observed"
+    good("load", "table", path, "-o", out, "--option", columns, "--option", fixed)
+    assert pl.read_parquet(out)["value"].to_list() == [5.0]
+
+
+def test_checks_that_do_not_apply_are_only_in_the_document(baci: Path, tmp_path: Path) -> None:
+    assert "not asked" not in good("load", "baci", baci, "-o", tmp_path / "f.parquet").stdout
+    assert "not asked" in good("load", "baci", baci, "-o", tmp_path / "f.parquet", "--json").stdout
+
+
 def test_what_load_wrote_rank_reads(baci: Path, tmp_path: Path) -> None:
     good("load", "baci", baci, "-o", tmp_path / "f.parquet")
     out = good("rank", tmp_path / "f.parquet", "-i", "export_share", "-o", "-").stdout

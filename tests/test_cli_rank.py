@@ -113,8 +113,38 @@ def test_target_chooses_the_indicators_over_a_target(small: Path) -> None:
     assert "(chokepoint_rerouted)" in said
 
 
+def test_a_list_that_is_the_same_as_one_above_is_not_printed_twice(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.parquet"
+    said = good("rank", small, "-i", "panopticon", "-i", "chokepoint_all", "-o", out).stdout
+    assert said.count("United States") == 1
+    assert "the same numbers as panopticon, above" in said
+    assert scores_of(out, "chokepoint_all") == scores_of(out, "panopticon") != {}
+    other = good("rank", small, "-i", "export_share", "-i", "import_share").stdout
+    assert "same numbers" not in other
+
+
+def test_over_a_target_both_directions_are_said_to_count(small: Path) -> None:
+    assert "imports and exports" in " ".join(good("rank", small, "-t", "DEU").stdout.split())
+
+
+def test_a_link_is_written_through_and_a_device_refused(small: Path, tmp_path: Path) -> None:
+    link, file = tmp_path / "latest.csv", tmp_path / "first.csv"
+    link.symlink_to(file)
+    for before in ("", "old"):
+        file.write_text(before)
+        good("rank", small, "-i", "export_share", "-o", link)
+        assert link.is_symlink()
+        assert pl.read_csv(file).height == 3
+    device = tmp_path / "device.csv"
+    device.symlink_to("/dev/null")
+    result = wi("rank", small, "-i", "export_share", "-o", device)
+    assert result.exit_code == 1
+    assert "/dev/null" in result.stderr
+    assert device.is_symlink()
+
+
 def test_controls_widen_reach(small: Path, tmp_path: Path) -> None:
-    grip = pl.DataFrame([("USA", "CHN", "technology", 0.5)], schema=dict(CONTROLS.schema), orient="row")
+    grip = pl.DataFrame([("USA", "CHN", "technology", 0.5, "assumed")], schema=dict(CONTROLS.schema), orient="row")
     exports.write(grip, tmp_path / "controls.csv", table=CONTROLS)
     out = tmp_path / "r.parquet"
     good("rank", small, "-i", "panopticon", "-j", "USA", "--controls", tmp_path / "controls.csv", "-o", out)

@@ -63,6 +63,21 @@ def test_new_replaces_nothing_unasked(tmp_path: Path, monkeypatch: pytest.Monkey
     assert load_scenario("a.toml").name == "a"
 
 
+def test_new_names_the_argument_that_is_wrong(tmp_path: Path) -> None:
+    result = wi("scenario", "new", "My Case", "-o", tmp_path / "x.toml")
+    assert result.exit_code == 2
+    assert "NAME 'My Case'" in result.stderr
+    assert "my_case" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_list_knows_what_the_embedded_default_can_run(name: str) -> None:
+    row = next(r for r in json.loads(good("scenario", "list", "--json").stdout)["scenarios"] if r["name"] == name)
+    assert row["needs"]
+    assert row["on_embedded_default"] == (name not in ("reserve_freeze_russia", "investment_ban_russia"))
+
+
 def test_new_to_stdout_can_be_checked_from_stdin() -> None:
     text = good("scenario", "new", "piped").stdout
     assert good("scenario", "new", "piped", "-o", "-").stdout == text
@@ -141,6 +156,9 @@ def test_members_change_with_the_day() -> None:
 def test_all_groups_are_listed() -> None:
     said = good("groups").stdout
     assert {"EU", "G7", "OPEC", "NATO"} <= set(said.split())
+    groups = json.loads(good("groups", "--json").stdout)["groups"]
+    assert len(said.splitlines()) == len(groups) + 1, "one line a group"
+    assert "source: " in good("groups", "EU").stdout
     assert json.loads(good("groups", "--json").stdout)["groups"]
 
 
@@ -214,6 +232,7 @@ def test_a_word_of_two_vocabularies_is_explained_twice() -> None:
 def test_explain_lists_everything_and_knows_what_was_meant() -> None:
     said = good("explain").stdout
     assert all(name in said for name in (*INDICATORS, *MODELS))
+    assert "hhi_exports or hhi_imports" in wi("explain", "HHI").stderr
     result = wi("explain", "panoptcon")
     assert result.exit_code == 2
     assert "panopticon" in result.stderr

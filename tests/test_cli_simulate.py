@@ -38,7 +38,11 @@ def test_three_panels_with_band_unit_and_basis(oil: tuple[Path, str, str]) -> No
         "USD bn",
         "per cent of GDP",
         "RUS, Russia",
-        "basis estimated",
+        "2015 (estimated)",
+        "claims 2022-Q4 (observed, not touched)",
+        "GDP of 2015",
+        "crude, products: match nothing in these data",
+        "substitution may exceed exposure",
         "Humanitarian",
     ):
         assert shown in said
@@ -214,7 +218,8 @@ def test_flows_from_stdin_and_scenario_from_stdin(own: Path) -> None:
         (["stop.toml", "--flows", "flows.parquet", "--table", "flows.parquet"], 1, "flows.parquet"),
         (["stop.toml", "--flows", "flows.parquet", "--period", "1901"], 2, "2020"),
         (["stop.toml", "--flows", "flows.parquet", "--elasticities", "made_up"], 2, "made_up"),
-        (["stop.toml", "--flows", "flows.parquet", "--set", "measure.crude.share=2"], 1, "0 to 1"),
+        (["stop.toml", "--flows", "flows.parquet", "--set", "measure.crude.share=2"], 2, "0 to 1"),
+        (["stop.toml", "--flows", "flows.parquet", "--set", "colour=red"], 2, "colour"),
         (["stop.toml", "--flows", "flows.parquet", "--set", "measure.crude"], 2, "key=value"),
         (["stop.toml", "--flows", "flows.parquet", "--phase", "third"], 2, "all"),
         (["stop.toml", "--flows", "flows.parquet", "--macro", "no_gdp.csv"], 1, "no_gdp.csv"),
@@ -231,6 +236,30 @@ def test_errors(own: Path, args: list[str], code: int, said: str) -> None:
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
     assert {p.name: p.read_bytes() for p in own.parent.iterdir()} == before
+
+
+def test_who_is_not_in_the_data_is_named_once_and_has_no_zeros(own: Path) -> None:
+    changes = ("--set", 'coalition=["DEU", "BGR"]', "--set", 'target=["RUS", "CUB"]')
+    said = good("simulate", "stop.toml", "--flows", own, *changes, "-o", "run").stdout
+    head, panels = said.split("PRESSURE")
+    assert head.count("not in the data: BGR") == head.count("not in the data: CUB") == 1
+    panels = panels[: panels.index("Assumptions")]
+    assert "CUB" not in panels
+    assert "BGR" not in panels
+    assert "RUS, Russia" in panels
+    read = json.loads(good("runs", "show", "run", "--json").stdout)
+    assert read["not_in_the_data"] == {"flows": {"target": ["CUB"], "senders": ["BGR"]}}
+
+
+def test_flows_that_give_nothing_are_named(own: Path) -> None:
+    idle = pl.read_parquet(own).with_columns(layer=pl.lit("claims"), item=pl.lit("CBS:foreign_claims"))
+    exports.write(idle, own.parent / "claims.parquet", table=FLOWS)
+    exports.write(pl.read_parquet(own).with_columns(period=pl.lit("2019")), own.parent / "old.parquet", table=FLOWS)
+    more = ("--flows", "claims.parquet", "--flows", "old.parquet")
+    talk = " ".join(good("simulate", "stop.toml", "--flows", own, *more).stderr.split())
+    assert "--flows claims.parquet: no measure touches any of its flows (claims)" in talk
+    assert "--flows old.parquet gives no row: it holds goods 2019; used are claims 2020, goods 2020" in talk
+    assert "flows.parquet gives" not in talk
 
 
 def test_overwrite_replaces_a_run(own: Path) -> None:
@@ -264,9 +293,10 @@ def test_demo_is_quick_whole_and_can_be_run_again(tmp_path: Path) -> None:
     took = time.monotonic() - began
     assert first.returncode == 0, first.stderr
     assert took < 30, "ten seconds are promised; a busy test machine is given three times that"
-    for shown in ("observed", "Chokepoint", "Panopticon", *PANELS, "Wrote", "basis estimated"):
+    for shown in ("observed", "Chokepoint", "Panopticon", *PANELS, "Wrote", "2015 (estimated)", "basis assumed"):
         assert shown in first.stdout
     assert "\x1b" not in first.stdout + first.stderr
+    assert first.stderr.splitlines()[-1] == f"  wi runs show wi-demo/run-{OIL}", "to be copied: never broken"
     folder = tmp_path / "wi-demo"
     for ranking in ("crude_oil_chokepoints.parquet", "claims_panopticon.parquet"):
         assert SCORES.conform(pl.read_parquet(folder / ranking)).height

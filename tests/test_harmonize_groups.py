@@ -292,3 +292,9 @@ def test_order_and_repetition_do_not_matter(names: list[str], random: object) ->
 @MODEST
 def test_expansion_is_a_union(names: list[str]) -> None:
     assert set(expand(names, TODAY)) == set().union(*(expand([n], TODAY) for n in names))
+
+
+def test_glob_characters_in_the_name_of_a_group_file_are_just_characters(tmp_path: Path) -> None:
+    (tmp_path / "g1.csv").write_text("group,member\nMINE,FRA\n")
+    (tmp_path / "g[1].csv").write_text("group,member\nMINE,USA\n")
+    assert expand(["MINE"], date(2022, 1, 1), extra=tmp_path / "g[1].csv") == ("USA",)

@@ -391,3 +391,18 @@ def test_predecessors_are_well_formed() -> None:
 def test_editions_in_order() -> None:
     assert editions_of(series("HS22:01", "HS92:01", "TOTAL", "HS:27")) == ("HS", "HS92", "HS22")
     assert [c.name for c in CLASSIFICATIONS.values() if c.family == "HS"] == ["HS", *HS_EDITIONS]
+
+
+def test_glob_characters_in_the_name_of_a_list_are_just_characters(tmp_path: Path) -> None:
+    (tmp_path / "l1.csv").write_text("code\n270900\n")
+    (tmp_path / "l[1].csv").write_text("code\n854231\n")
+    assert product_list(str(tmp_path / "l[1].csv"), edition="HS22").patterns == ("HS22:854231",)
+
+
+def test_what_is_said_needs_no_python() -> None:
+    high = product_list("common_high_priority")
+    said = [str(f) for f in match_list(high, series("HS92:854140", "HS92:854231")).faults]
+    said += [str(f) for f in match_items(series("SITC:3"), ["HS:2709"]).faults]
+    assert any("not in the data's edition" in text for text in said)
+    assert any("name items of that classification" in text for text in said)
+    assert not [text for text in said if "=True" in text or "harmonize" in text or "()" in text]

@@ -139,7 +139,7 @@ def test_groups_are_expanded_by_the_last_day_of_the_period() -> None:
 
 
 def test_a_group_can_hold_a_control() -> None:
-    held = pl.DataFrame([("EU", "USA", "currency", 0.5)], schema=dict(CONTROLS.schema), orient="row")
+    held = pl.DataFrame([("EU", "USA", "currency", 0.5, "observed")], schema=dict(CONTROLS.schema), orient="row")
     frame = flows(("USA", "CAN", "X", 3), ("DEU", "CAN", "X", 1))
     scores = rank(frame, "panopticon", jurisdiction=["EU"], controls=held)
     assert scores["score"].to_list() == [(1.5 + 1) / 4]
@@ -205,7 +205,7 @@ def test_bad_flows_and_controls_are_refused_with_reasons() -> None:
         rank(TWO_ITEMS.with_columns(basis=pl.lit("heard")), "export_share")
     with pytest.raises(InputError, match="item is missing in 4"):
         rank(TWO_ITEMS.with_columns(item=pl.lit(None, dtype=pl.String)), "export_share")
-    held = pl.DataFrame([("USA", "DEU", "currency", 1.5)], schema=dict(CONTROLS.schema), orient="row")
+    held = pl.DataFrame([("USA", "DEU", "currency", 1.5, "observed")], schema=dict(CONTROLS.schema), orient="row")
     with pytest.raises(InputError, match="share: above 1"):
         rank(TWO_ITEMS, "panopticon", controls=held)
     with pytest.raises(UsageError, match="the controls grip no node"):

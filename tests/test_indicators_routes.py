@@ -66,7 +66,7 @@ def network(ties: Ties) -> Network:
 
 
 def controls(holder: str, grips: dict[str, Fraction]) -> pl.DataFrame:
-    rows = [(holder, node, "currency", float(share)) for node, share in grips.items()]
+    rows = [(holder, node, "currency", float(share), "observed") for node, share in grips.items()]
     return pl.DataFrame(rows, schema=dict(CONTROLS.schema), orient="row")
 
 
@@ -228,7 +228,7 @@ def test_a_controlled_end_cannot_be_rerouted_but_a_controlled_middle_can() -> No
 
 def test_shares_of_channels_and_members_combine_as_independent_draws() -> None:
     rows = [("USA", "B", "currency", 0.5), ("USA", "B", "technology", 0.5), ("GBR", "B", "ownership", 0.2)]
-    held = pl.DataFrame(rows, schema=dict(CONTROLS.schema), orient="row")
+    held = pl.DataFrame([(*row, "observed") for row in rows], schema=dict(CONTROLS.schema), orient="row")
     found = worked("panopticon", [("A", "B", 1)], jurisdiction=["USA", "USA+GBR"], controls=held)
     assert found == {"USA": 0.75, "USA+GBR": 0.8}
 
@@ -236,7 +236,7 @@ def test_shares_of_channels_and_members_combine_as_independent_draws() -> None:
 def test_territory_by_control_makes_a_node_a_member() -> None:
     # Banks that stand in a country: their flows are its own, so none is extraterritorial.
     rows = [("USA", "bank1", "territory", 1.0), ("USA", "bank2", "currency", 1.0)]
-    held = pl.DataFrame(rows, schema=dict(CONTROLS.schema), orient="row")
+    held = pl.DataFrame([(*row, "observed") for row in rows], schema=dict(CONTROLS.schema), orient="row")
     flows = [("bank1", "bank3", 3), ("bank2", "bank3", 1), ("bank3", "bank4", 2)]
     assert worked("panopticon", flows, jurisdiction=["USA"], controls=held) == {"USA": round(4 / 6, 12)}
     found = worked("panopticon_extraterritorial", flows, jurisdiction=["USA"], controls=held)

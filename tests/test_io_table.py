@@ -1,5 +1,6 @@
 """The input-output container against slow loops, closed forms, an SQL engine and published totals."""
 
+import json
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -410,3 +411,25 @@ def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             read_table(path)
         assert words in str(caught.value)
+
+
+def test_glob_characters_in_names_are_just_characters(tmp_path: Path) -> None:
+    path = tmp_path / "t[1]*.parquet"
+    write_table(make(), path)
+    assert read_table(path).labels == make().labels
+
+
+@pytest.mark.parametrize("labels", ["5", "[]", '"x"', "[" * 100_000, '{"economies": 5}'])
+def test_damaged_labels_are_refused(tmp_path: Path, labels: str) -> None:
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "t.parquet"
+    write_table(make(), path)
+    arrow = pq.read_table(path)
+    broken = {**arrow.schema.metadata, b"labels": labels.encode()}
+    if "economies" in labels:
+        good = json.loads(arrow.schema.metadata[b"labels"])
+        broken[b"labels"] = json.dumps({**good, "economies": 5}).encode()
+    pq.write_table(arrow.replace_schema_metadata(broken), path)
+    with pytest.raises(InputError, match=r"t\.parquet"):
+        read_table(path)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,9 @@ def test_a_run_reads_back_as_it_was_written(result: Result, tmp_path: Path) -> N
     assert manifest["status"] == "complete"
     assert set(manifest["files"]) == {"impacts.parquet", "shock.parquet", "scenario.toml", "panels.json"}
     assert manifest["seed"] is None
+    assert manifest["options"] == {"period": None, "models": None, "elasticities": None}
+    assert manifest["periods"] == {"goods": "2021"}
+    assert all(r["path"].startswith("reference/") and len(r["sha256"]) == 64 for r in manifest["references"])
     assert manifest["models"] == ["exposure", "substitution"]
     assert {i["name"] for i in manifest["inputs"]} == {"flows", "macro", "elasticities"}
     assert all(len(i["sha256"]) == 64 for i in manifest["inputs"])
@@ -112,6 +116,82 @@ def test_an_interruption_keeps_the_old_run(result: Result, tmp_path: Path, monke
     read_run(place)
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
+
+@pytest.mark.parametrize("after", [True, False])
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_an_interruption_around_a_rename_keeps_one_whole_run(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, number: int, after: bool
+) -> None:
+    place = write_run(result, tmp_path / "run")
+    before = (place / "manifest.json").read_bytes()
+    newer = replace(result, notes=("newer",))
+    real, calls = os.rename, [0]
+
+    def breaks(source: object, target: object) -> None:
+        calls[0] += 1
+        if calls[0] == number and not after:
+            raise error
+        real(source, target)  # type: ignore[arg-type]
+        if calls[0] == number:
+            raise error
+
+    monkeypatch.setattr(runs.os, "rename", breaks)
+    with pytest.raises(OutputError if isinstance(error, OSError) else KeyboardInterrupt):
+        write_run(newer, place, overwrite=True)
+    monkeypatch.undo()
+    whole = read_run(place)
+    # only a new run that stood in its place already may be there instead of the old
+    assert ((place / "manifest.json").read_bytes() == before) == (not (number == 2 and after))
+    assert whole.impacts.equals(result.impacts)
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_old_run_that_cannot_go_back_is_kept_and_named(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = write_run(result, tmp_path / "run")
+    real, calls = os.rename, [0]
+
+    def works_once(source: object, target: object) -> None:
+        calls[0] += 1
+        if calls[0] > 1:
+            raise OSError(5, "Input/output error")
+        real(source, target)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runs.os, "rename", works_once)
+    with pytest.raises(OutputError, match="is whole in"):
+        write_run(result, place, overwrite=True)
+    monkeypatch.undo()
+    kept = list(tmp_path.glob(".run.part-old-*/run"))
+    assert len(kept) == 1
+    assert read_run(kept[0]).impacts.equals(result.impacts)
+    with pytest.raises(InputError, match="moved aside") as caught:
+        read_run(place)
+    assert str(kept[0]) in str(caught.value)
+    with pytest.raises(UsageError, match="there already"):  # and it is there again
+        write_run(result, place)
+    assert read_run(place).impacts.equals(result.impacts)
+
+
+def test_kill_9_between_the_renames_loses_no_run(result: Result, tmp_path: Path) -> None:
+    place = write_run(result, tmp_path / "old")
+    program = textwrap.dedent(
+        KILLED.format(
+            path=[str(Path(__file__).parent), *sys.path], rows=ROWS, where="os.rename", place=str(place)
+        ).replace("setattr(runs, 'os.rename', lambda *given: os.kill(os.getpid(), signal.SIGKILL))", KILL_AFTER_RENAME)
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert not place.exists()
+    with pytest.raises(InputError, match="moved aside"):
+        read_run(place)
+    write_run(result, place, overwrite=True)
+    assert read_run(place).impacts.equals(result.impacts)
+    assert not list(tmp_path.glob(".old.part-old-*/old"))
+
+
+KILL_AFTER_RENAME = "real = os.rename; os.rename = lambda a, b: (real(a, b), os.kill(os.getpid(), signal.SIGKILL))"
 
 KILLED = """
     import os, signal, sys

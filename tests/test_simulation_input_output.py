@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.io_table import IOTable
-from weaponized_interdependence.simulation.input_output import CHANNELS, Chains, denied_shares, input_output, items_of
+from weaponized_interdependence.simulation.input_output import (
+    CHANNELS,
+    LeontiefSystem,
+    denied_shares,
+    input_output,
+    items_of,
+)
 
 QUIET = settings(deadline=None, max_examples=40)
 
@@ -65,18 +71,18 @@ def slow(t: IOTable, share: np.ndarray) -> dict[str, np.ndarray]:
 def test_miller_and_blair() -> None:
     z = np.array([[150.0, 500.0], [200.0, 100.0]])
     y = np.array([[350.0], [1700.0]])
-    chains = Chains(table(z, y, 1))
-    assert chains.leontief(np.eye(2)).round(3).tolist() == [[1.254, 0.330], [0.264, 1.122]]
-    assert chains.leontief(np.array([350.0, 1700.0])) == pytest.approx([1000, 2000])
+    system = LeontiefSystem(table(z, y, 1))
+    assert system.leontief(np.eye(2)).round(3).tolist() == [[1.254, 0.330], [0.264, 1.122]]
+    assert system.leontief(np.array([350.0, 1700.0])) == pytest.approx([1000, 2000])
 
 
 def test_the_published_example_and_the_closed_form_of_extraction(shared_reference: Path) -> None:
     examples = json.loads((shared_reference / "worked_examples.json").read_text(encoding="utf-8"))
     example = next(e for e in examples if e["id"] == "leontief_miller_blair")
     z, f = np.array(example["graph"]["Z"], dtype=float), np.array(example["graph"]["f"], dtype=float)
-    chains = Chains(table(z, f[:, None], 1))
-    assert chains.leontief(np.eye(2)) == pytest.approx(np.array(example["expected"]["L_float"]))
-    lf = chains.leontief(np.eye(2))
+    system = LeontiefSystem(table(z, f[:, None], 1))
+    assert system.leontief(np.eye(2)) == pytest.approx(np.array(example["expected"]["L_float"]))
+    lf = system.leontief(np.eye(2))
     for k, said in enumerate(example["expected"]["extraction_loss"]):
         top, bottom = map(float, said.split("/"))
         assert lf.sum(axis=0)[k] * (lf @ f)[k] / lf[k, k] == pytest.approx(top / bottom)
@@ -86,7 +92,7 @@ def test_extracting_a_whole_economy_is_the_closed_form() -> None:
     # Two economies of one sector: cutting all trade with economy 0, both ways, leaves each with its own demand.
     z, y = np.array([[150.0, 500.0], [200.0, 100.0]]), np.array([[300.0, 50.0], [100.0, 1600.0]])
     t = table(z, y, 2)
-    lost = Chains(t).extraction(np.array([[0.0, 1.0], [1.0, 0.0]]))
+    lost = LeontiefSystem(t).extraction(np.array([[0.0, 1.0], [1.0, 0.0]]))
     alone = [300 / (1 - t.A[0, 0]), 1600 / (1 - t.A[1, 1])]
     assert lost == pytest.approx(t.x - np.array(alone))
 
@@ -95,19 +101,19 @@ def test_extracting_a_whole_economy_is_the_closed_form() -> None:
 @given(tables())
 def test_fast_equals_explicit_inverses(drawn: tuple[IOTable, np.ndarray]) -> None:
     t, share = drawn
-    chains, expected = Chains(t), slow(t, share)
+    system, expected = LeontiefSystem(t), slow(t, share)
     scale = t.x.max()
-    assert chains.extraction(share) == pytest.approx(expected["extraction"], abs=1e-9 * scale)
-    assert chains.leontief(chains.denied_sales(share)) == pytest.approx(expected["upstream"], abs=1e-9 * scale)
-    assert chains.ghosh(chains.denied_inputs(share)) == pytest.approx(expected["downstream"], abs=1e-9 * scale)
+    assert system.extraction(share) == pytest.approx(expected["extraction"], abs=1e-9 * scale)
+    assert system.leontief(system.denied_sales(share)) == pytest.approx(expected["upstream"], abs=1e-9 * scale)
+    assert system.ghosh(system.denied_inputs(share)) == pytest.approx(expected["downstream"], abs=1e-9 * scale)
 
 
 @QUIET
 @given(tables())
 def test_leontief_bounds_the_extraction_and_nobody_gains(drawn: tuple[IOTable, np.ndarray]) -> None:
     t, share = drawn
-    chains = Chains(t)
-    extraction, upstream = chains.extraction(share), chains.leontief(chains.denied_sales(share))
+    system = LeontiefSystem(t)
+    extraction, upstream = system.extraction(share), system.leontief(system.denied_sales(share))
     scale = t.x.max()
     assert (extraction >= -1e-9 * scale).all()
     assert (upstream >= extraction - 1e-9 * scale).all()
@@ -120,44 +126,44 @@ def test_value_added_lost_is_final_demand_lost(drawn: tuple[IOTable, np.ndarray]
     # longer earns is then the final deliveries that stopped, and the inputs that those who still produce go without.
     t, share = drawn
     _, j, f = t.size
-    chains = Chains(t)
-    lost = chains.extraction(share)
+    system = LeontiefSystem(t)
+    lost = system.extraction(share)
     unsold_final = (t.Y * np.repeat(share, f, axis=1)).sum()
     cut = t.A * np.repeat(share, j, axis=1)
     gone_without = (cut.sum(axis=0) * (t.x - lost)).sum()
-    assert (chains.value_added_share * lost).sum() == pytest.approx(unsold_final + gone_without, abs=1e-8 * t.x.sum())
+    assert (system.value_added_share * lost).sum() == pytest.approx(unsold_final + gone_without, abs=1e-8 * t.x.sum())
 
 
 @QUIET
 @given(tables())
 def test_ghosh_reproduces_output_from_value_added(drawn: tuple[IOTable, np.ndarray]) -> None:
     t, _ = drawn
-    assert Chains(t).ghosh(t.VA) == pytest.approx(t.x)
+    assert LeontiefSystem(t).ghosh(t.VA) == pytest.approx(t.x)
 
 
 def test_nothing_denied_costs_nothing_and_more_costs_more() -> None:
     rng = np.random.default_rng(1)
     z, y = rng.random((6, 6)), 10 * rng.random((6, 3))
-    chains = Chains(table(z, y, 3))
+    system = LeontiefSystem(table(z, y, 3))
     none, some, more = (np.zeros((6, 3)) for _ in range(3))
     some[:2, 1] = 0.5
     more[:2, 1], more[2:, 0] = 1.0, 0.5
-    assert chains.extraction(none) == pytest.approx(np.zeros(6))
-    assert (chains.extraction(more) >= chains.extraction(some)).all()
+    assert system.extraction(none) == pytest.approx(np.zeros(6))
+    assert (system.extraction(more) >= system.extraction(some)).all()
 
 
 def test_idle_industries_neither_lose_nor_break() -> None:
     z, y = np.array([[1.0, 0, 2], [0, 0, 0], [1, 0, 1]]), np.array([[5.0], [0.0], [4.0]])
-    chains = Chains(table(z, y, 1))
+    system = LeontiefSystem(table(z, y, 1))
     share = np.ones((3, 1))
-    assert chains.extraction(share)[1] == 0
-    assert np.isfinite(chains.ghosh(chains.denied_inputs(share))).all()
+    assert system.extraction(share)[1] == 0
+    assert np.isfinite(system.ghosh(system.denied_inputs(share))).all()
 
 
 def test_a_table_that_eats_its_own_output_is_refused() -> None:
     z, y = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[0.0], [0.0]])
     with pytest.raises(ModelError, match="singular"):
-        Chains(table(z, y, 1)).leontief(np.ones(2))
+        LeontiefSystem(table(z, y, 1)).leontief(np.ones(2))
 
 
 def test_shares_land_in_their_cells() -> None:
@@ -174,7 +180,7 @@ def test_the_answer_has_every_economy_sector_and_channel() -> None:
     t = table(rng.random((6, 6)), 10 * rng.random((6, 3)), 3)
     share = np.zeros((6, 3))
     share[2:, 0] = 0.5
-    answer = input_output(Chains(t), {"low": share / 2, "value": share, "high": share}, "observed")
+    answer = input_output(LeontiefSystem(t), {"low": share / 2, "value": share, "high": share}, "observed")
     assert set(answer.rows["channel"]) == {str(c) for c in CHANNELS}
     assert set(answer.rows["item"]) == set(items_of(t))
     assert answer.additive == ()  # views of one event are never added

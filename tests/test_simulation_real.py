@@ -10,7 +10,7 @@ from simulation_support import cell, scenario
 
 from weaponized_interdependence.harmonize.groups import expand
 from weaponized_interdependence.io_table import IOTable
-from weaponized_interdependence.simulation.input_output import Chains
+from weaponized_interdependence.simulation.input_output import LeontiefSystem
 from weaponized_interdependence.simulation.simulate import Result, simulate
 from weaponized_interdependence.sources.registry import read
 
@@ -132,7 +132,7 @@ def test_extraction_of_eu_russia_trade(wiod: IOTable) -> None:
 
 
 def test_the_whole_table_against_a_plain_solve(wiod: IOTable) -> None:
-    chains = Chains(wiod)
+    system = LeontiefSystem(wiod)
     n, j, f = wiod.size
     russia, germany = wiod.rows_of("RUS"), wiod.rows_of("DEU")
     share = np.zeros((n * j, n))
@@ -141,11 +141,11 @@ def test_the_whole_table_against_a_plain_solve(wiod: IOTable) -> None:
     eye = np.eye(n * j)
     cut = wiod.A * np.repeat(1 - share, j, axis=1)
     unsold = (wiod.Z * np.repeat(share, j, axis=1)).sum(axis=1) + (wiod.Y * np.repeat(share, f, axis=1)).sum(axis=1)
-    assert chains.denied_sales(share) == pytest.approx(unsold)
-    lost = chains.extraction(share)
+    assert system.denied_sales(share) == pytest.approx(unsold)
+    lost = system.extraction(share)
     assert lost == pytest.approx(np.linalg.solve(eye - cut, unsold), abs=1e-9 * wiod.x.max())
     # and by the definition, output before less output after; the publisher's rows close to about a tenth of a per cent
     before = np.linalg.solve(eye - wiod.A, wiod.Y.sum(axis=1))
     after = np.linalg.solve(eye - cut, (wiod.Y * np.repeat(1 - share, f, axis=1)).sum(axis=1))
     assert lost.sum() == pytest.approx((before - after).sum(), rel=2e-3)
-    assert chains.leontief(wiod.Y.sum(axis=1)) == pytest.approx(before)
+    assert system.leontief(wiod.Y.sum(axis=1)) == pytest.approx(before)

@@ -1,5 +1,6 @@
 """The recipe end to end on small worlds: sums, shares, phases, periods, notes, sectors, panels."""
 
+import io
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from simulation_support import Row, cell, flows, gdp, scenario
 from weaponized_interdependence.assessment.panels import limits, panels, panels_as_json
 from weaponized_interdependence.errors import InputError, ModelError, UsageError
 from weaponized_interdependence.io_table import IOTable
-from weaponized_interdependence.schemas import IMPACTS
+from weaponized_interdependence.sample import load_sample
+from weaponized_interdependence.schemas import FLOWS, IMPACTS
+from weaponized_interdependence.simulation.sectors import sector_shares
+from weaponized_interdependence.simulation.shock import parties_of
 from weaponized_interdependence.simulation.simulate import MODELS, Result, simulate
 from weaponized_interdependence.terms import Metric, Panel
 
@@ -45,11 +49,46 @@ def test_exposure_is_what_stops_at_both_ends() -> None:
     assert cell(i, party="RUS", metric="loss_gdp")["value"] == pytest.approx(950 / 2000)
     assert cell(i, party="COALITION")["value"] == 950
     assert cell(i, party="COALITION", metric="loss_gdp")["value"] == pytest.approx(950 / 24_000)
-    assert cell(i, party="RUS", metric="loss_ratio")["value"] == pytest.approx(1)
-    assert cell(i, party="RUS", metric="loss_gdp_ratio")["value"] == pytest.approx(12)
     assert cell(i, party="THIRD_PARTIES")["value"] == 0
     assert cell(i, party="USA", channel="imports", item=CRUDE)["value"] == 50
     assert cell(i, party="RUS", channel="imports", metric="baseline_value")["value"] == 650
+
+
+def test_exposure_gives_no_ratio_that_is_one_by_construction() -> None:
+    ratios = pl.col("metric").is_in(["loss_ratio", "loss_gdp_ratio"])
+    result = run(coalition=("USA", "DEU"))
+    assert result.impacts.filter(ratios & (pl.col("model") == "exposure")).is_empty()
+    assert result.impacts.filter(ratios & (pl.col("model") == "substitution")).height
+    assert any("no ratio of losses" in note for note in result.notes)
+    # third parties that are made to stop cost the target and not the coalition
+    threat = {"id": "t", "kind": "secondary", "third_parties": ["CHN"], "compliance": 0.5, "overlaps": ["e"]}
+    wide = run({"id": "e", **EMBARGO, "overlaps": ["t"]}, threat)
+    found = cell(wide.impacts, model="exposure", party="RUS", metric="loss_ratio")["value"]
+    # chips and drugs of the USA and China, drugs exempt: 100 + 50 with the USA, half of 200 + 400 with China
+    assert found == pytest.approx((150 + 300) / 150)
+
+
+def test_the_baseline_of_a_group_is_that_of_all_its_members() -> None:
+    rows: list[Row] = [("RUS", "USA", "SITC:3", 100), ("CHN", "DEU", "SITC:3", 900), ("CHN", "USA", "SITC:3", 70)]
+    i = run({"kind": "import_ban"}, rows=rows, coalition=("USA", "DEU")).impacts
+    base = {p: cell(i, model="exposure", party=p, channel="imports", metric="baseline_value")["value"]
+            for p in ("USA", "DEU", "COALITION", "WORLD")}  # fmt: skip
+    assert base == {"USA": 170, "DEU": 900, "COALITION": 1070, "WORLD": 1070}
+    assert cell(i, model="exposure", party="THIRD_PARTIES", channel="exports", metric="baseline_value")["value"] == 970
+
+
+def test_a_channel_that_is_zero_for_everyone_is_zero_and_not_absent() -> None:
+    rows: list[Row] = [("RUS", "USA", "SITC:3", 100), ("RUS", "CHN", "SITC:3", 20)]
+    i = run({"kind": "quota", "allowed_share": 0.5}, rows=rows).impacts
+    for horizon in ("short", "long"):
+        revenue = i.filter(
+            (pl.col("model") == "substitution")
+            & (pl.col("horizon") == horizon)
+            & (pl.col("channel") == "revenue")
+            & (pl.col("metric") == "loss")
+        )
+        assert {"USA", "RUS", "COALITION", "THIRD_PARTIES", "WORLD"} <= set(revenue["party"])
+        assert set(revenue["value"]) == {0.0}
 
 
 def test_stocks_and_payments_are_never_added_to_flows() -> None:
@@ -64,6 +103,27 @@ def test_stocks_and_payments_are_never_added_to_flows() -> None:
     # the debtor loses a source of funds, not money of its own
     assert cell(i, party="USA", channel="claims", metric="denied_value")["value"] == 90
     assert cell(i, party="USA", channel="claims")["value"] == 0
+    assert any("loss of access" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("kind", ["investment_ban", "messaging_disconnection", "correspondent_denial"])
+def test_what_stops_new_claims_is_no_loss_of_the_old(kind: str) -> None:
+    claims = flows([("USA", "RUS", "ALL", 90), ("RUS", "USA", "ALL", 40)], layer="claims", period="2021-Q4")
+    result = simulate(scenario({"kind": kind}), flows=claims, macro=gdp(SIZES))
+    i = result.impacts
+    assert cell(i, party="USA", channel="claims", metric="denied_value")["value"] >= 90
+    assert i.filter((pl.col("metric") == "loss") & (pl.col("value") != 0)).is_empty()
+    assert any("does not take outstanding claims" in note for note in result.notes)
+
+
+def test_a_freeze_beside_a_disconnection_is_a_loss_of_what_is_frozen() -> None:
+    claims = flows([("RUS", "USA", "ALL", 40)], layer="claims", period="2021-Q4")
+    freeze = {"id": "f", "kind": "asset_freeze", "share": 0.5, "overlaps": ["s"]}
+    text = scenario(freeze, {"id": "s", "kind": "messaging_disconnection", "overlaps": ["f"]})
+    i = simulate(text, flows=claims, macro=gdp(SIZES)).impacts
+    assert cell(i, party="RUS", channel="claims")["value"] == 20
+    assert cell(i, party="RUS", channel="claims", metric="denied_value")["value"] == 40
+    assert cell(i, party="RUS", channel="claims", metric="loss_gdp")["value"] == pytest.approx(20 / 2000)
 
 
 # ---- what must hold for any answer ------------------------------------------------------------------------------
@@ -137,7 +197,8 @@ def test_target_of_several_is_summed_once() -> None:
     i = run(target=("RUS", "BLR"), rows=rows, sizes={**SIZES, "BLR": 60.0}).impacts
     e = i.filter(pl.col("model") == "exposure")
     assert cell(e, party="TARGETS")["value"] == cell(e, party="RUS")["value"] + cell(e, party="BLR")["value"]
-    assert cell(e, party="TARGETS", metric="loss_ratio")["value"] == pytest.approx(1)
+    s = i.filter((pl.col("model") == "substitution") & (pl.col("horizon") == "long"))
+    assert cell(s, party="TARGETS", metric="loss_ratio")["value"] > 0
 
 
 # ---- humanitarian -----------------------------------------------------------------------------------------------
@@ -188,6 +249,35 @@ def test_the_last_period_that_is_over_is_used_for_each_layer() -> None:
     assert any("claims has no period 2020" in note for note in older.notes)
 
 
+@pytest.mark.parametrize(("period", "parts"), [("2021", 1), ("2021-Q4", 4), ("2021-12", 12)])
+def test_flows_of_part_of_a_year_stand_against_that_part_of_gdp(period: str, parts: int) -> None:
+    oil: list[Row] = [("RUS", "USA", "SITC:3", 1200 / parts), ("SAU", "USA", "SITC:3", 1200 / parts)]
+    claims = flows([("RUS", "USA", "ALL", 90)], layer="claims", period="2021-Q4")
+    text = scenario(EMBARGO)
+    result = simulate(text, flows=[flows(oil, period=period), claims], macro=gdp(SIZES))
+    year = simulate(text, flows=[flows([(*r[:3], 1200) for r in oil]), claims], macro=gdp(SIZES))
+    for where in (
+        {"model": "exposure"},
+        {"model": "substitution", "horizon": "long"},
+        {"model": "exposure", "channel": "claims"},
+    ):
+        shares = [cell(r.impacts, party="RUS", metric="loss_gdp", **where)["value"] for r in (result, year)]
+        assert shares[0] == pytest.approx(shares[1])
+    assert any("of one" in note and "GDP" in note for note in result.notes) == (parts > 1)
+
+
+def test_a_year_is_taken_before_a_later_month_and_lengths_are_not_mixed() -> None:
+    rows: list[Row] = [("RUS", "USA", "SITC:3", 1200)]
+    months = flows([("RUS", "USA", "SITC:3", 100)], period="2022-04")
+    both = simulate(scenario(EMBARGO), flows=[flows(rows), months], macro=gdp(SIZES))
+    assert set(both.shock["period"]) == {"2021"}
+    asked = simulate(scenario(EMBARGO), flows=[flows(rows), months], macro=gdp(SIZES), period="2022-04")
+    assert asked.periods == {"goods": "2022-04"}
+    services = flows([("USA", "RUS", "SERVICES", 5)], layer="services")
+    with pytest.raises(ModelError, match="different length"):
+        simulate(scenario(EMBARGO), flows=[months, services], macro=gdp(SIZES))
+
+
 def test_periods_that_are_absent_or_later_are_refused() -> None:
     with pytest.raises(UsageError, match="no period 2019"):
         simulate(scenario(EMBARGO), flows=flows(WORLD), macro=gdp(SIZES), period="2019")
@@ -222,8 +312,40 @@ def test_a_party_absent_from_the_data_is_said() -> None:
 
 def test_totals_beside_their_parts_are_left_out() -> None:
     result = run(rows=[*WORLD, ("USA", "RUS", "TOTAL", 120)])
-    assert any("TOTAL are left out" in note for note in result.notes)
+    assert any("TOTAL (120 USD) are left out" in note for note in result.notes)
     assert cell(result.impacts, model="exposure", party="RUS", channel="imports")["value"] == 100
+
+
+NESTED = [
+    [("RUS", "USA", "HS17:27", 100.0), ("RUS", "USA", "HS17:2709", 100.0), ("RUS", "USA", "HS17:270900", 100.0)],
+    [("RUS", "USA", "HS17:270900", 100.0), ("RUS", "USA", "HS22:270900", 100.0), ("RUS", "USA", "SITC:3", 100.0)],
+]
+
+
+@pytest.mark.parametrize("rows", NESTED)
+def test_items_that_hold_each_other_are_refused(rows: list[Row]) -> None:
+    with pytest.raises(UsageError, match="more than once") as caught:
+        run({"kind": "import_ban"}, rows=rows)
+    assert "layer goods" in str(caught.value)
+
+
+def test_the_total_of_a_classification_gives_way_to_its_parts() -> None:
+    result = run({"kind": "import_ban"}, rows=[("RUS", "USA", "HS17:TOTAL", 130), ("RUS", "USA", CRUDE, 100)])
+    assert cell(result.impacts, model="exposure", party="RUS")["value"] == 100
+    assert any("TOTAL (130 USD) are left out, their parts (100 USD)" in note for note in result.notes)
+
+
+def test_the_same_flows_given_twice_are_refused() -> None:
+    with pytest.raises(InputError, match="told again"):
+        simulate(scenario(EMBARGO), flows=[flows(WORLD), flows(WORLD)], macro=gdp(SIZES))
+
+
+def test_faults_of_flows_are_all_named_at_once() -> None:
+    bad = flows(WORLD).with_columns(pl.lit("good").alias("layer"), pl.lit(None, pl.String).alias("origin"))
+    with pytest.raises(InputError) as caught:
+        simulate(scenario(EMBARGO), flows=bad)
+    assert "layer: not one of" in str(caught.value)
+    assert "origin: missing value" in str(caught.value)
 
 
 def test_flows_that_would_make_every_number_wrong_are_refused() -> None:
@@ -231,7 +353,7 @@ def test_flows_that_would_make_every_number_wrong_are_refused() -> None:
     with pytest.raises(InputError, match="EUR"):
         simulate(scenario(EMBARGO), flows=bad)
     with pytest.raises(InputError, match="negative"):
-        simulate(scenario(EMBARGO), flows=flows([("USA", "RUS", CHIP, -1.0)]))
+        simulate(scenario(EMBARGO), flows=flows(WORLD).with_columns(value=-pl.col("value")))
 
 
 def test_models_are_chosen_by_name_and_need_their_input() -> None:
@@ -257,6 +379,71 @@ def test_the_weakest_basis_travels_and_every_input_is_named() -> None:
     again = simulate(scenario(EMBARGO), flows=flows(WORLD, basis="estimated"), macro=gdp(SIZES))
     assert [i.sha256 for i in again.inputs] == [i.sha256 for i in result.inputs]
     assert again.impacts.equals(result.impacts)
+
+
+@pytest.mark.parametrize(
+    ("measure", "basis"),
+    [
+        ({"kind": "import_ban"}, "observed"),
+        ({"kind": "quota", "allowed_share": 0.4}, "observed"),
+        ({"kind": "import_ban", "share": 0.5}, "assumed"),
+        ({"kind": "import_ban", "share": {"low": 0.1, "value": 0.5, "high": 0.9}}, "assumed"),
+        ({"kind": "secondary", "third_parties": ["DEU"], "compliance": 1.0}, "assumed"),
+        ({"kind": "messaging_disconnection", "trade_share": 0.3}, "assumed"),
+    ],
+)
+def test_a_chosen_share_makes_the_answer_assumed(measure: dict[str, object], basis: str) -> None:
+    result = run(measure)
+    answer = result.impacts.filter((pl.col("model") == "exposure") & (pl.col("role") == "target"))
+    assert set(answer.filter(pl.col("metric") == "loss")["basis"]) == {basis}
+    assert set(answer.filter(pl.col("metric") == "baseline_value")["basis"]) == {"observed"}
+    assert set(result.shock["basis"]) == {basis}
+
+
+def test_a_result_says_what_was_asked_chosen_and_looked_up() -> None:
+    import hashlib
+
+    from weaponized_interdependence.settings import data_dir
+
+    measures = (
+        {"id": "q", "kind": "quota", "allowed_share": 0.4, "overlaps": ["d"]},
+        {"id": "d", "kind": "tariff", "rate": 0.3, "overlaps": ["q"]},
+    )
+    result = simulate(scenario(*measures), flows=flows(WORLD), macro=gdp(SIZES), period="2021", models=["substitution"])
+    assert result.options == {"period": "2021", "models": ["substitution"], "elasticities": None}
+    assert result.periods == {"goods": "2021"}
+    stated = {a.name: a.value for a in result.assumptions}
+    assert (stated["q.allowed_share"], stated["d.rate"]) == (0.4, 0.3)
+    paths = [r.path for r in result.references]
+    assert {"reference/products/humanitarian.csv", "reference/groups/eu.csv", "reference/economies.csv"} <= set(paths)
+    assert not [p for p in paths if "hs_" in p]  # no table: nothing is carried to sectors
+    for file in result.references:
+        assert hashlib.sha256((data_dir() / file.path).read_bytes()).hexdigest() == file.sha256
+    beside = simulate(scenario(EMBARGO), flows=flows(WORLD), macro=gdp(SIZES), table=small_table())
+    assert {"reference/hs_isic3.csv", "reference/wiod13_industries.csv"} <= {r.path for r in beside.references}
+    assert beside.periods == {"goods": "2021", "table": "2020"}
+
+
+def serialised(result: Result) -> bytes:
+    sink = io.BytesIO()
+    for frame in (result.impacts, result.shock):
+        frame.write_ipc(sink)
+    return sink.getvalue()
+
+
+def test_the_same_input_gives_the_same_bytes_in_any_order_of_rows() -> None:
+    sample = load_sample()
+    text = scenario(EMBARGO, coalition=("USA", "DEU", "FRA", "GBR", "JPN"))
+
+    def once(seed: int | None) -> bytes:
+        frames = [sample.flows, sample.claims]
+        if seed is not None:
+            frames = [f.sample(fraction=1, shuffle=True, seed=seed) for f in frames]
+        return serialised(simulate(text, flows=frames, table=sample.table, macro=sample.macro))
+
+    first = once(None)
+    for seed in (None, None, None, None, None, None, 1, 2, 3):
+        assert once(seed) == first, seed
 
 
 def test_flows_from_a_file_are_stamped(tmp_path: Path) -> None:
@@ -311,6 +498,22 @@ def test_a_measure_that_names_products_needs_product_flows() -> None:
         assert got["basis"] == "estimated"
 
 
+def test_measures_on_everything_and_on_a_sector_combine_on_the_table_as_on_flows() -> None:
+    t = small_table()
+    everything = {"id": "a", "kind": "import_ban", "share": 0.5, "overlaps": ["b"]}
+    for items in (["WIOD13:c2"], ["HS:27", "WIOD13:c2"]):
+        both = scenario(everything, {"id": "b", "kind": "import_ban", "items": items, "share": 0.5, "overlaps": ["a"]})
+        for frame in (FLOWS.empty(), flows([("RUS", "USA", CRUDE, 1e9)], period="2020")):
+            found = sector_shares(both, both.phase_list()[0], t, frame, parties_of(both)).shares
+            share = dict(found.select("item", "value").iter_rows())
+            assert share == pytest.approx({"WIOD13:c2": 0.75, "WIOD13:c14": 0.5, "WIOD13:c28": 0.5})
+    # one measure that names a sector and a product in it says the same thing twice
+    once = scenario({"id": "b", "kind": "import_ban", "items": ["HS:27", "WIOD13:c2"], "share": 0.5})
+    hs = flows([("RUS", "USA", CRUDE, 1e9), ("RUS", "USA", "HS17:260111", 1e9)], period="2020")
+    found = sector_shares(once, once.phase_list()[0], t, hs, parties_of(once)).shares
+    assert found["value"].to_list() == pytest.approx([0.5])
+
+
 def test_an_extract_of_products_speaks_only_for_what_it_shows() -> None:
     t = small_table()
     sold = float(t.Z[3, 0:3].sum() + t.Y[3, 0])  # RUS_c2 to the USA
@@ -349,7 +552,8 @@ def test_domestic_sales_of_the_same_year_and_items_soften_the_cut() -> None:
     text = scenario({"kind": "export_ban", "items": ["SITC:7"]})
     alone = simulate(text, flows=frame, macro=gdp(SIZES)).impacts
     beside = simulate(text, flows=frame, table=t, macro=gdp(SIZES))
-    assert any("domestic sales" in note for note in beside.notes)
+    assert any("domestic sales" in note and "re-exports" in note for note in beside.notes)
+    assert any("may show a gain" in note for note in beside.notes)
     lost = [
         cell(i, model="substitution", horizon="long", party="RUS", channel="imports")["value"]
         for i in (alone, beside.impacts)

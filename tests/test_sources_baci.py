@@ -114,7 +114,9 @@ def test_many_files_and_patterns(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("2021,842,156,010121", "missing value"),
+        ("2021,842,156,010121", "wrong number of cells"),
+        ("2021,842,156,010121,6.0", "wrong number of cells"),
+        ("2021,842,156,770110,1,1", "unknown item code"),
         ("2021,842,156,010121,,1", "missing value"),
         ("2021,842,156,010121,abc,1", "not a number"),
         ("2021,842,156,010121,1,abc", "not a number"),
@@ -149,7 +151,7 @@ def test_each_fault_is_rejected_with_its_row(folder: Path, line: str, reason: st
     assert reading.flows.height == 5
     assert reading.rejected_counts == {reason: 1}
     row = reading.rejected.row(0, named=True)
-    assert (row["file"], row["row"], row["reason"]) == (path.name, 5, reason)
+    assert (row["file"], row["row"], row["reason"]) == (str(path), 5, reason)
     record = json.loads(row["record"])
     cells = record.get("cells") or [record.get(c) or "" for c in "tijkvq"]
     assert [c.strip() for c in cells if c][: line.count(",") + 1] == [c for c in line.split(",") if c]

@@ -121,6 +121,38 @@ def test_the_matrix(tmp_path: Path) -> None:
         read("bis", path, strict=True)
 
 
+def test_a_row_without_a_label_is_rejected_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "cbs_2022Q4.csv"
+    path.write_text("bank,US,DE,NA\nUS,,5,7\n,1,,3\nDE,3,,4\n")
+    reading = read_bis([path])
+    assert reading.flows is not None
+    assert reading.flows.height == 4
+    assert reading.rejected_counts == {"unknown origin code": 2, "missing value": 2}
+    lost = reading.rejected.filter(reason="unknown origin code")
+    assert lost["row"].to_list() == [2, 2]
+    assert ['"text":"1"' in r or '"text":"3"' in r for r in lost["record"]] == [True, True]
+
+
+def test_other_quarters_are_counted_and_an_empty_choice_says_what_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "WS_CBS_PUB_csv_col.csv"
+    path.write_text(WIDE + wide("US", "CL", "1", "2") + wide("US", "5J", "7", "8"))
+    reading = read("bis", path, period="2022-Q4")
+    assert reading.rejected_counts == {"outside the selection": 2, "partner is a group": 1}
+    assert "outside the selection" not in read("bis", path).rejected_counts
+    with pytest.raises(InputError, match="holds 2022-Q3, 2022-Q4; asked for 2019-Q1"):
+        read("bis", path, period="2019-Q1")
+
+
+def test_a_unit_that_cannot_be_read_is_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "flat.csv"
+    good = flat("CH: Switzerland", "DE: Germany", "2024-Q4", "12.5")
+    path.write_text(FLAT + good + flat("CH", "FR", "2024-Q4", "5").replace("6: Millions", "many"))
+    reading = read_bis([path])
+    assert reading.flows is not None
+    assert values(reading.flows) == {("2024-Q4", "CHE", "DEU"): 12.5e6}
+    assert reading.rejected_counts == {"unit differs": 1}
+
+
 @pytest.mark.parametrize(
     ("name", "given", "period"),
     [("a_2022Q4.csv", None, "2022-Q4"), ("x.csv", "2022Q1", "2022-Q1"), ("x.csv", "2019", "2019"),

@@ -2,19 +2,23 @@
 
 import hashlib
 import http.server
+import io
 import json
 import re
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from weaponized_interdependence.errors import FetchError, OutputError, UsageError
 from weaponized_interdependence.sources import fetch as module
+from weaponized_interdependence.sources import transfer
 from weaponized_interdependence.sources.declaration import Declaration, Download, load_declaration
 from weaponized_interdependence.sources.fetch import (
     ResumingDownloader,
@@ -25,7 +29,16 @@ from weaponized_interdependence.sources.fetch import (
     file_name,
 )
 
-BODY = bytes(range(256)) * 8000  # 2 MB
+
+def packed(content: bytes) -> bytes:
+    """A zip archive with one member, stored as it is."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("data.csv", content)
+    return held.getvalue()
+
+
+BODY = packed(bytes(range(256)) * 8000)  # 2 MB
 SHA = hashlib.sha256(BODY).hexdigest()
 
 
@@ -41,6 +54,7 @@ class Behaviour:
     announce: bool = True
     stall: float = 0.0
     kind: str = "application/zip"
+    location: str = ""
     retry_after: str = ""
     asked: list[str] = field(default_factory=list)
 
@@ -59,6 +73,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(status)
             if b.retry_after:
                 self.send_header("Retry-After", b.retry_after)
+            if b.location:
+                self.send_header("Location", b.location)
             self.end_headers()
             return
         start = 0
@@ -257,7 +273,7 @@ def test_a_file_that_changed_meanwhile_is_fetched_anew(
     downloader, _ = quick(retries=0)
     with pytest.raises(FetchError):
         fetch_files("demo", dest=tmp_path, downloader=downloader)
-    behaviour.body, behaviour.etag = bytes(reversed(BODY)), '"two"'
+    behaviour.body, behaviour.etag = packed(bytes(range(255, -1, -1)) * 8000), '"two"'
     fetch("demo", dest=tmp_path)
     assert (tmp_path / "data.zip").read_bytes() == behaviour.body
 
@@ -334,6 +350,91 @@ def test_a_web_page_is_not_the_file(server: Any, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(FetchError, match="web page"):
         fetch_files("demo", dest=tmp_path)
     assert not (tmp_path / "data.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "body", "words"),
+    [
+        ("data.zip", b"<html>login</html>", "web page"),
+        ("data.csv", b"\xef\xbb\xbf \n<!DOCTYPE html>", "web page"),
+        ("data.zip", b'{"error": 1}', "no whole .zip"),
+        ("data.zip", BODY[:100_000], "no whole .zip"),
+        ("table.xlsx", b"period,value\n", "no whole .xlsx"),
+        ("data.csv", b"", "empty file"),
+    ],
+)
+def test_junk_is_never_trusted_on_first_use(
+    server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str, body: bytes, words: str
+) -> None:
+    base, behaviour = server
+    behaviour.body, behaviour.kind = body, "application/octet-stream"
+    declare(monkeypatch, one(f"{base}/get", file=file))
+    with pytest.raises(FetchError, match=words) as caught:
+        fetch_files("demo", dest=tmp_path)
+    assert "by hand" in caught.value.mend
+    assert list(tmp_path.iterdir()) == []
+    behaviour.body = b"a,b\n1,2\n" if file.endswith("csv") else BODY
+    (done,) = fetch_files("demo", dest=tmp_path)
+    assert done.path.read_bytes() == behaviour.body
+
+
+@pytest.mark.parametrize("status", [201, 202, 204, 304])
+def test_only_an_answer_with_the_file_counts(
+    server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int
+) -> None:
+    base, behaviour = server
+    behaviour.statuses = [status]
+    declare(monkeypatch, one(f"{base}/data.csv"))
+    with pytest.raises(FetchError, match=f"HTTP {status}.*without the file"):
+        fetch_files("demo", dest=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_redirect_is_followed_but_never_from_https_to_http(
+    server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    base, behaviour = server
+    behaviour.statuses, behaviour.location = [302], f"{base}/other.zip"
+    declare(monkeypatch, one(f"{base}/data.zip", sha256=SHA))
+    fetch("demo", dest=tmp_path)
+    assert len(behaviour.asked) == 2
+
+    # a connection that is encrypted as far as the client can tell, and whose server sends it to the plain one
+    class Encrypted(requests.adapters.HTTPAdapter):
+        def send(self, request: Any, *args: Any, **options: Any) -> Any:
+            request.url = base + "/data.zip"
+            answer = super().send(request, *args, **options)
+            answer.url = "https://publisher.invalid/data.zip"
+            return answer
+
+    plain = transfer.session_without_downgrade
+
+    def encrypted() -> Any:
+        session = plain()
+        session.mount("https://", Encrypted())
+        return session
+
+    monkeypatch.setattr(transfer, "session_without_downgrade", encrypted)
+    behaviour.statuses = [302]
+    declare(monkeypatch, one("https://publisher.invalid/data.zip"))
+    with pytest.raises(FetchError, match="redirects from https to http://127"):
+        fetch_files("demo", dest=tmp_path / "b")
+    assert len(behaviour.asked) == 3
+    assert [p.name for p in (tmp_path / "b").iterdir() if not p.name.startswith(".")] == []
+
+
+def test_a_year_that_the_file_cannot_follow_is_said(
+    server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    base, _ = server
+    declare(monkeypatch, one(f"{base}/data.zip", sha256=SHA))
+    (done,) = fetch_files("demo", dest=tmp_path, year=2021)
+    assert "no file of 2021 alone: this one holds all its years; choose 2021 when you read it" in str(done)
+    assert "alone" not in str(fetch_files("demo", dest=tmp_path)[0])
+    declare(monkeypatch, one(f"{base}/data_{{year}}.zip", sha256=SHA))
+    assert "alone" not in str(fetch_files("demo", dest=tmp_path, year=2021)[0])
+    declare(monkeypatch, one(f"{base}/data.zip", sha256=SHA, years=(2020, 2022)))
+    assert "holds 2020 to 2022" in str(fetch_files("demo", dest=tmp_path, year=2021)[0])
 
 
 def test_a_slow_server_times_out(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 import xlsxwriter
 
-from weaponized_interdependence.errors import InputError, UsageError
+from weaponized_interdependence.errors import CheckError, InputError, UsageError
+from weaponized_interdependence.harmonize.economies import economies
 from weaponized_interdependence.sources.registry import read
 from weaponized_interdependence.sources.remittances import read_remittances
 
@@ -190,3 +191,39 @@ def test_workbook_and_long_file_of_2017_are_one_matrix(shared_data: Path) -> Non
     # the orientation does not hang on our own reading of the heading: the long file names its columns
     raw = pl.read_parquet(long).filter((pl.col("sending") == "United States") & (pl.col("receiving") == "Mexico"))
     assert a["USA", "MEX"] == pytest.approx(raw["musd"][0] * 1e6)
+
+
+def test_a_long_file_of_one_economy_is_an_extract(tmp_path: Path) -> None:
+    path = _text(tmp_path / "usa_2017.csv", "sending,receiving,musd\nUSA,Mexico,30000\nUSA,India,11000\n")
+    reading = read("remittances", path)
+    assert (reading.scope, reading.failed) == ("extract", ())
+    assert "1 sending economies: read as an extract, so world totals are not asked of it" in reading.notes
+
+
+def test_the_matrix_of_the_world_is_whole(tmp_path: Path) -> None:
+    codes = economies().filter(pl.col("kind") == "state")["name"].head(180).to_list()
+    rows = "".join(f'"{o}","{d}",20\n' for o in codes for d in codes if o != d)
+    reading = read("remittances", _text(tmp_path / "all_2017.csv", "sending,receiving,musd\n" + rows))
+    assert (reading.scope, reading.failed) == ("whole", ())
+    cents = rows.replace(",20", ",0.02")
+    with pytest.raises(CheckError, match="total value"):
+        read("remittances", _text(tmp_path / "low_2017.csv", "sending,receiving,musd\n" + cents))
+
+
+def test_a_period_chooses_among_the_years_of_a_long_file(tmp_path: Path) -> None:
+    text = "year,sending,receiving,musd\n2017,USA,Mexico,3\n2018,USA,Mexico,4\n20x8,USA,Mexico,5\n"
+    path = _text(tmp_path / "rem.csv", text)
+    reading = read("remittances", path, period=2018)
+    assert reading.flows is not None
+    assert reading.flows.select("period", "value").rows() == [("2018", 4e6)]
+    assert reading.rejected_counts == {"not a period": 1, "outside the selection": 1}
+    with pytest.raises(InputError, match="holds 2017, 2018; asked for 2016"):
+        read("remittances", path, period=2016)
+
+
+def test_cells_without_an_economy_are_rejected_not_lost(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "m.xlsx", names=("United States", "", "Korea, Rep."), world=False)
+    reading = read_remittances([path])
+    assert values(reading.flows) == {("USA", "KOR"): 2e6, ("KOR", "USA"): 4e6}
+    # the row without a label (3 cells) and the other two cells of the column without a heading
+    assert reading.rejected_counts == {"unknown origin code": 3, "unknown destination code": 2}

@@ -137,3 +137,12 @@ def test_services_of_2018_as_published(shared_data: Path) -> None:
     assert reading.rejected_counts["partner is World (a total)"] == int((raw.PAR == "WLD").sum())
     assert flows.height + reading.rejected.height + 296 == 43_206
     assert reading.failed == ()
+
+
+@pytest.mark.parametrize("power", ["", "x", "2.5", "99", "NaN"])
+def test_a_power_of_ten_that_cannot_be_read_is_no_unit(tmp_path: Path, power: str) -> None:
+    path = save(tmp_path / "s.csv", line("AUT", "DEU", "10.5", power=power), line("AUT", "USA", "2", power="6.0"))
+    reading = read_oecd_services([path])
+    assert values(reading.flows) == {("AUT", "USA", "EBOPS:S"): 2e6}
+    assert reading.rejected_counts == {"unit differs": 1}
+    assert reading.rejected["file"].to_list() == [str(path)]

@@ -7,7 +7,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from weaponized_interdependence.errors import InputError
+from weaponized_interdependence.errors import CheckError, InputError
+from weaponized_interdependence.harmonize.economies import economies
 from weaponized_interdependence.schemas import MACRO
 from weaponized_interdependence.sources.registry import read
 from weaponized_interdependence.sources.wdi import read_wdi
@@ -68,7 +69,11 @@ def test_without_preamble_and_with_other_indicators(tmp_path: Path) -> None:
     assert values(reading.macro) == {("CHL", "2021", "population"): 3, ("CHL", "2021", "imports"): 6}
     assert reading.macro is not None
     assert dict(reading.macro.select("indicator", "unit").iter_rows()) == {"population": "persons", "imports": "USD"}
-    assert reading.notes == ("1 other indicators in WDICSV.csv are left alone",)
+    assert reading.notes[0] == "1 other indicators in WDICSV.csv are left alone"
+    assert reading.rejected_counts == {"outside the selection": 4}
+    with pytest.raises(InputError, match="holds 2019, 2020, 2021; asked for 1999") as caught:
+        read("wdi", path, years=[1999])
+    assert "6 row(s): outside the selection" in str(caught.value)
 
 
 def test_the_zip_holds_metadata_too(tmp_path: Path) -> None:
@@ -139,3 +144,19 @@ def test_published_totals(shared_data: Path) -> None:
     assert not {"WLD", "AFE", "EUU"} & {e for e, _, _ in got}
     assert reading.rejected_counts == {"a sum over several economies": 96}
     assert reading.failed == ()
+
+
+def test_one_economy_is_an_extract_and_the_world_a_whole(tmp_path: Path) -> None:
+    one = save(tmp_path / "API_one.csv", line("Namibia", "NAM", "1.2e10", "1.1e10", ""))
+    assert read("wdi", one).scope == "extract"
+    assert any("1 economies at most: read as an extract" in n for n in read_wdi([one]).notes)
+    codes = economies().filter(pl.col("kind") == "state")["iso3"].head(180)
+    world = save(tmp_path / "API_all.csv", *[line(c, c, "5e11", "", "") for c in codes])
+    assert read("wdi", world).scope == "whole"
+    low = save(tmp_path / "API_low.csv", *[line(c, c, "5e8", "", "") for c in codes])
+    with pytest.raises(CheckError, match="total value"):
+        read("wdi", low)
+    # population of one economy beside the GDP of all: the whole is no whole
+    both = [one_line for c in codes for one_line in [line(c, c, "5e11", "", "")]]
+    both.append(line("Chile", "CHL", "1.9e7", "", "", indicator="SP.POP.TOTL"))
+    assert read("wdi", save(tmp_path / "API_both.csv", *both)).scope == "extract"

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import xlsxwriter
 
-from weaponized_interdependence.errors import InputError, UsageError
+from weaponized_interdependence.errors import CheckError, InputError, UsageError
 from weaponized_interdependence.io_table import IOTable, balance, review, to_flows
 from weaponized_interdependence.sources.icio import read_icio
 from weaponized_interdependence.sources.registry import read
@@ -205,6 +205,24 @@ def test_the_long_form(tmp_path: Path, csv: bool) -> None:
     assert table.period == "2011"
     assert [Path(f.path).name for f in reading.files] == [path.name, companion.name, "industries.csv"]
     assert balance(table).columns.total < 1e-12
+
+
+def test_a_long_file_cut_off_is_not_read(tmp_path: Path) -> None:
+    path, _ = long_files(tmp_path)
+    whole = {c.name: c for c in read("wiod", path).checks}
+    assert [whole[f"{side} add up to output"].severity for side in ("columns", "rows")] == ["info", "soft"]
+    frame = pl.read_parquet(path)
+    # a seller of the last economy loses its buyers; the columns still add up, for value added is the remainder
+    frame.head(int(frame.height * 0.9)).write_parquet(path)
+    with pytest.raises(CheckError, match="rows add up to output") as caught:
+        read("wiod", path)
+    assert "above 2% the table is not read" in str(caught.value)
+
+
+def test_glob_characters_in_names_are_just_characters(tmp_path: Path) -> None:
+    (tmp_path / "a[1]*").mkdir()
+    path, _ = long_files(tmp_path / "a[1]*")
+    assert table_of(path).size == (3, 3, 5)
 
 
 def test_long_form_rounding_is_seen(tmp_path: Path) -> None:

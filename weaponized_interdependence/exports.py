@@ -21,8 +21,10 @@ FORMATS = (".parquet", ".csv", ".json", ".arrow", ".xlsx")
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on leaving, put it in place, or remove it if anything failed.
 
-    Raises OutputError when the place cannot be written or is full.
+    A link stays a link: what it points to is replaced. The bytes are on the disk before the old ones go.
+    Raises OutputError when the place cannot be written or is full, or is a folder or a device.
     """
+    path = _final(path)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part" + path.suffix, dir=path.parent)
         os.close(handle)
@@ -33,7 +35,8 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
+        _settle(temporary)
+        os.chmod(temporary, 0o666 & ~umask())
         os.replace(temporary, path)
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -44,7 +47,28 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def _final(path: Path) -> Path:
+    """Where the bytes of `path` belong: links followed; OutputError for what no file can take the place of."""
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.is_symlink():
+        what = "a link that leads back to itself"
+    elif target.is_dir():
+        what = "a folder"
+    elif target.exists() and not target.is_file():
+        what = "a device or pipe, which cannot be replaced by a file"
+    else:
+        return target
+    raise OutputError(f"cannot write {path}: it is {what}", mend="name a file; where tables are printed, - is stdout")
+
+
+def _settle(path: Path) -> None:
+    """Wait until the bytes are on the disk: a rename may get there before them, and a power cut between."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def umask() -> int:
+    """The process's umask: temporary files are made closed, what is put in place has the rights of any other file."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -96,23 +120,18 @@ def read_frame(path: str | Path, table: Table) -> pl.DataFrame:
     try:
         match path.suffix.lower():
             case ".parquet":
-                frame = pl.read_parquet(path)
+                frame = pl.read_parquet(path, glob=False)
             case ".arrow":
                 frame = _read_arrow(path)
             case ".csv":
-                frame = pl.read_csv(path, schema_overrides=table.schema)
+                frame = pl.read_csv(path, schema_overrides=table.schema, glob=False)
             case ".json":
-                rows = json.loads(path.read_text(encoding="utf-8"))
-                frame = pl.DataFrame(
-                    rows["rows"] if isinstance(rows, dict) else rows,
-                    schema_overrides=table.schema,
-                    infer_schema_length=None,
-                )
+                frame = pl.DataFrame(_json_rows(path), schema_overrides=table.schema, infer_schema_length=None)
             case _:
                 raise UsageError(f"cannot read a table from {path.name}", mend="give Parquet, Arrow, CSV or JSON")
     except FileNotFoundError as error:
         raise InputError("no such file", where=str(path), mend="check the path") from error
-    except (OSError, pl.exceptions.PolarsError, ValueError, KeyError) as error:
+    except (OSError, pl.exceptions.PolarsError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             "cannot be read",
             where=str(path),
@@ -121,6 +140,14 @@ def read_frame(path: str | Path, table: Table) -> pl.DataFrame:
         ) from error
     # pandas writes its row index as a column; it says nothing about the table.
     return table.conform(frame.select(pl.exclude("^__index_level_\\d+__$")), where=str(path))
+
+
+def _json_rows(path: Path) -> list[dict[str, Any]]:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    rows = document["rows"] if isinstance(document, dict) else document
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError('holds no list of rows: write [{"column": value, ...}, ...]')
+    return rows
 
 
 def _read_arrow(path: Path) -> pl.DataFrame:

@@ -16,6 +16,7 @@ import polars as pl
 from scipy import sparse
 
 from weaponized_interdependence.errors import Fault, InputError, ModelError, UsageError
+from weaponized_interdependence.harmonize.items import overlapping_codes
 from weaponized_interdependence.terms import weakest
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Attribute = Literal["strength", "distance"]
-
-# Classifications whose longer codes lie inside their shorter ones: HS17:2709 holds HS17:270900.
-_NESTED = ("HS", "SITC")
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,24 +191,28 @@ def drop_empty(frame: pl.DataFrame, self_loops: Literal["drop", "keep"]) -> tupl
 def overlapping_items(items: Iterable[str]) -> list[str]:
     """Why these items cannot be summed: a total beside its parts, a heading beside sub-headings, two classifications.
 
+    How codes nest is declared by classification in `harmonize.items`. TOTAL, alone or as a code, and ALL are totals of
+    whatever stands beside them.
+
     >>> overlapping_items(["HS17:2709", "HS17:270900"])
     ['HS17:2709 holds HS17:270900']
     >>> overlapping_items(["SITC:1", "SITC:2"]), overlapping_items(["TOTAL", "SITC:1"])
     ([], ['TOTAL stands beside SITC:1'])
     """
     named = sorted(set(items))
-    totals = [i for i in named if i.rpartition(":")[2] == "TOTAL"]
+    totals = [i for i in named if i == "ALL" or i.rpartition(":")[2] == "TOTAL"]
     parts = [i for i in named if i not in totals]
     reasons = [f"{total} stands beside {(parts or totals[1:])[0]}" for total in totals[:1] if len(named) > 1]
-    classes = sorted({i.partition(":")[0] for i in parts if ":" in i})
-    if len(classes) > 1:
-        reasons.append(f"items of several classifications: {', '.join(classes)}")
-    known = set(parts)
+    codes: dict[str, list[str]] = {}
     for item in parts:
-        kind, _, code = item.partition(":")
-        if kind.startswith(_NESTED):
-            reasons += [f"{kind}:{code[:k]} holds {item}" for k in range(1, len(code)) if f"{kind}:{code[:k]}" in known]
-    return reasons
+        head, colon, code = item.partition(":")
+        if colon:
+            codes.setdefault(head, []).append(code)
+    if len(codes) > 1:
+        reasons.append(f"items of several classifications: {', '.join(codes)}")
+    if "SERVICES" in parts and "EBOPS" in codes:
+        reasons.append(f"SERVICES stands beside EBOPS:{codes['EBOPS'][0]}")
+    return reasons + [reason for head, own in codes.items() for reason in overlapping_codes(head, own)]
 
 
 def refuse_overlap(items: Iterable[str]) -> None:
@@ -231,14 +233,17 @@ def to_sparse(net: Network, attribute: Attribute = "strength") -> Any:
     return sparse.csr_array((getattr(net, attribute), net.destination.astype(index), indptr), shape=(n, n))
 
 
-def to_igraph(net: Network) -> Any:
-    """The network as a directed igraph graph: vertex attribute `name`, edge attributes `strength` and `distance`."""
+def to_igraph(net: Network, attributes: Collection[Attribute] = ("strength", "distance")) -> Any:
+    """The network as a directed igraph graph: vertex attribute `name`, edge attributes as named.
+
+    Name only those that are read: strengths that no distance can be made of are no reason to refuse PageRank.
+    """
     import igraph
 
     graph = igraph.Graph(n=len(net.nodes), edges=np.column_stack((net.origin, net.destination)), directed=True)
     graph.vs["name"] = net.nodes
-    graph.es["strength"] = net.strength
-    graph.es["distance"] = net.distance
+    for attribute in attributes:
+        graph.es[attribute] = getattr(net, attribute)
     return graph
 
 

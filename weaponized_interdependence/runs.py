@@ -7,12 +7,15 @@
       scenario.toml      the scenario as it was run
       panels.json        the three panels and what they cannot say
 
-A run is written in a hidden folder beside its place, flushed to the disk and renamed. An interruption at any point
-leaves the old run (if there was one) whole, and at most a hidden folder `.NAME.part-*` that no function here takes for
-a run.
+A run is written in a hidden folder beside its place, flushed to the disk and renamed. An old run moves aside before
+that and is removed only after the new one stands in its place; an interruption puts it back. After a kill the old run
+is whole, at its place or, if the kill fell between the two renames, in `.NAME.part-old-*/NAME`: `read_run` says so, and
+the next `write_run` to that place puts it back before anything else. Other remains are hidden folders `.NAME.part-*`
+that no function here takes for a run.
 """
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -27,14 +30,15 @@ import polars as pl
 
 from weaponized_interdependence.assessment.panels import panels, panels_as_json
 from weaponized_interdependence.errors import CheckError, Fault, InputError, OutputError, UsageError
-from weaponized_interdependence.exports import read_frame, write
+from weaponized_interdependence.exports import read_frame, umask, write
 from weaponized_interdependence.scenario import Scenario, load_scenario, scenario_hash, scenario_text
 from weaponized_interdependence.schemas import IMPACTS
 from weaponized_interdependence.simulation.shock import SHOCK
 from weaponized_interdependence.simulation.simulate import Result
 
 MANIFEST = "manifest.json"
-VERSION = 1  # of the run folder's layout
+VERSION = 2  # of the run folder's layout; 2: SHOCK has `blocked`, the manifest options, periods and references
+_ASIDE = ".part-old-"  # where an old run waits while the new one takes its place
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ def write_run(result: Result, folder: str | Path, *, overwrite: bool = False) ->
     else is ever replaced), OutputError when it cannot be written; then nothing new is left.
     """
     folder = Path(os.path.abspath(folder))
+    if aside := _set_aside(folder):
+        _bring_back(aside, folder)
     _may_take(folder, overwrite)
     with _whole(folder) as made:
         _write_files(result, made)
@@ -73,6 +79,12 @@ def read_run(folder: str | Path) -> Run:
     Raises InputError where there is no complete run, CheckError naming every file that is missing or differs.
     """
     folder = Path(folder)
+    if aside := _set_aside(folder):
+        raise InputError(
+            "was moved aside by an overwrite that was killed",
+            where=str(folder),
+            mend=f"it is whole in {aside}: move it back, or write to {folder} again",
+        )
     manifest = _read_manifest(folder)
     faults = []
     for name, sealed in manifest["files"].items():
@@ -140,8 +152,11 @@ def _manifest(result: Result) -> dict[str, Any]:
         "finished": result.finished.isoformat(timespec="milliseconds"),
         "versions": dict(result.versions),
         "models": list(result.models),
+        "options": dict(result.options),
+        "periods": dict(result.periods),
         "seed": result.seed,
         "inputs": [asdict(given) for given in result.inputs],
+        "references": [asdict(reference) for reference in result.references],
         "assumptions": [asdict(assumption) for assumption in result.assumptions],
         "notes": list(result.notes),
         "rows": {"impacts": result.impacts.height, "shock": result.shock.height},
@@ -202,7 +217,7 @@ def _whole(folder: Path) -> Iterator[Path]:
             f"cannot write {folder}: {error.strerror}", mend="make the parent folder or choose another place"
         ) from error
     try:
-        made.chmod(0o777 & ~_umask())
+        made.chmod(0o777 & ~umask())
         yield made
         _flush(made)
         _put(made, folder)
@@ -220,18 +235,48 @@ def _put(made: Path, folder: Path) -> None:
     """Rename into place. An old run moves aside whole first, and comes back if the new one cannot take its place."""
     if not os.path.lexists(folder):
         os.rename(made, folder)
-    else:
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-old-", dir=folder.parent)) / folder.name
+        _flush_entry(folder.parent)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}{_ASIDE}", dir=folder.parent)) / folder.name
+    try:
+        os.rename(folder, aside)
+        os.rename(made, folder)
+        _flush_entry(folder.parent)
+    except BaseException:
+        _bring_back(aside, folder)
+        raise
+    _discard(aside)
+
+
+def _bring_back(aside: Path, folder: Path) -> None:
+    """Undo a swap that broke off. What was set aside is removed only where something whole stands in its place."""
+    if not os.path.lexists(folder):
         try:
-            os.rename(folder, aside)
-            try:
-                os.rename(made, folder)
-            except BaseException:
-                os.rename(aside, folder)
-                raise
-        finally:
-            shutil.rmtree(aside.parent, ignore_errors=True)
-    _flush_entry(folder.parent)
+            os.rename(aside, folder)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {folder}: {error.strerror}",
+                mend=f"the run that was there is whole in {aside}: move it back",
+            ) from error
+    _discard(aside)
+
+
+def _discard(aside: Path) -> None:
+    # The manifest goes first: what is half removed must not pass for a run.
+    with contextlib.suppress(OSError):
+        (aside / MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(aside.parent, ignore_errors=True)
+
+
+def _set_aside(folder: Path) -> Path | None:
+    """The run that a killed overwrite moved out of `folder` and could not replace, if there is one."""
+    if os.path.lexists(folder):
+        return None
+    for aside in sorted(folder.parent.glob(f".{glob.escape(folder.name)}{_ASIDE}*/{glob.escape(folder.name)}")):
+        with contextlib.suppress(InputError):
+            _read_manifest(aside)
+            return aside
+    return None
 
 
 def _flush(folder: Path) -> None:
@@ -246,9 +291,3 @@ def _flush_entry(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -197,6 +197,7 @@ CONTROLS = Table(
         Column(
             "share", _NUMBER, "part of what the node sends or receives within reach", unit="0 to 1", least=0.0, most=1.0
         ),
+        Column("basis", _TEXT, "how the share is known: observed, estimated or assumed", vocabulary=Basis),
     ),
 )
 
@@ -233,13 +234,13 @@ IMPACTS = Table(
         Column("model", _TEXT, "exposure, substitution, input_output ...", key=True),
         Column("horizon", _TEXT, "how long after", key=True, vocabulary=Horizon),
         Column("role", _TEXT, "who the party is", key=True, vocabulary=Role),
-        Column("party", _TEXT, "ISO3, or COALITION, THIRD_PARTIES, WORLD for sums", key=True),
+        Column("party", _TEXT, "ISO3, or COALITION, TARGETS, THIRD_PARTIES, WORLD for sums", key=True),
         Column("channel", _TEXT, "how it reaches the party", key=True, vocabulary=Channel),
         Column("item", _TEXT, "item, or ALL", key=True),
         Column("metric", _TEXT, "what is measured", key=True, vocabulary=Metric),
         Column("value", _NUMBER, "central answer; null where it is not defined", nullable=True),
-        Column("low", _NUMBER, "answer under the assumption that makes losses small", nullable=True),
-        Column("high", _NUMBER, "answer under the assumption that makes losses large", nullable=True),
+        Column("low", _NUMBER, "smallest of the answers under low, central and high assumptions", nullable=True),
+        Column("high", _NUMBER, "largest of the answers under low, central and high assumptions", nullable=True),
         Column("unit", _TEXT, "USD, share, ratio"),
         Column("basis", _TEXT, "weakest basis of what went in", vocabulary=Basis),
     ),

@@ -85,7 +85,7 @@ class Channel(Term):
         "extraction",
         "value added lost when the denied flows are taken out of the table (hypothetical extraction)",
     )
-    CLAIMS = "claims", "financial claims blocked, frozen or not renewed"
+    CLAIMS = "claims", "claims the measures reach; a loss only where blocked: the creditor's loss of access to a stock"
     PAYMENTS = "payments", "payments that lose their route"
     REVENUE = "revenue", "tariff revenue: what the levying party collects counts against its loss"
     ALL = "all", "all channels of the model together"
@@ -99,7 +99,10 @@ class Metric(Term):
     LOSS = "loss", "loss of the party, in money; negative is a gain"
     OUTPUT_LOSS = "output_loss", "gross output lost, in money; value added is the part of it that is a loss"
     LOSS_GDP = "loss_gdp", "loss as a share of the party's GDP; negative is a gain"
-    LOSS_RATIO = "loss_ratio", "loss of the target in money for each unit of money the coalition loses"
+    LOSS_RATIO = (
+        "loss_ratio",
+        "loss of the target in money for each unit of money the coalition loses; absent where equal by construction",
+    )
     LOSS_GDP_RATIO = (
         "loss_gdp_ratio",
         "loss of the target as a share of GDP, over loss of the coalition as a share of its GDP",

@@ -106,7 +106,10 @@ _ALWAYS = (
 )
 
 _BY_MODEL = {
-    "exposure": ("exposure: what is stopped, not what is lost; nobody looks for another partner.",),
+    "exposure": (
+        "exposure: what is stopped, not what is lost; nobody looks for another partner.",
+        "exposure: of claims only what is blocked counts, as access lost to a stock; new claims are not in the data.",
+    ),
     "substitution": (
         "substitution: one round of adjustment at fixed supply; wages, exchange rates, capital, incomes do not move.",
         "substitution: products inside one item are taken as alike within each source; a unique machine inside a "

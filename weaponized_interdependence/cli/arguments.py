@@ -56,7 +56,7 @@ def open_flows(name: str) -> Opened:
     if kind == "FLOWS":
         import polars as pl
 
-        return Opened(pl.scan_parquet(name), (stamp(name),))
+        return Opened(pl.scan_parquet(name, glob=False), (stamp(name),))
     if kind:
         raise InputError(
             f"is a {kind} table, not FLOWS", where=name, mend="give what `wi load` made of trade or claims"
@@ -141,21 +141,32 @@ def sha256(path: str | Path) -> str:
     return stamp(path).sha256
 
 
-def try_output(path: str | Path, formats: Sequence[str] = (), *, stdout: bool = False) -> None:
-    """Raise now what writing `path` would raise after the work: unknown extension, no folder, no right to write."""
+def try_output(path: str | Path, formats: Sequence[str] = (), *, stdout: bool = False) -> Path:
+    """The file to write; raises now what writing it would raise after the work: unknown extension, no folder, no right.
+
+    A link is resolved: writing puts a whole new file in place, which would replace the link and leave what it leads to
+    as it was. A device or a pipe is refused, for the same reason.
+    """
     from weaponized_interdependence.errors import OutputError, UsageError
     from weaponized_interdependence.exports import FORMATS
 
     if str(path) == "-":
         if not stdout:
             raise UsageError("this output cannot go to stdout", mend="name a file with -o")
-        return
+        return Path(path)
     path, known = Path(path), tuple(formats) or FORMATS
-    if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder", mend="name a file in it")
+    place = path.resolve() if path.is_symlink() else path
+    called = str(path) if place == path else f"{path} (a link to {place})"
+    if place.is_dir():
+        raise OutputError(f"cannot write {called}: it is a folder", mend="name a file in it")
+    if place.exists() and not place.is_file():
+        raise OutputError(f"cannot write {called}: it is no regular file", mend="name a file, or - for stdout")
     if path.suffix.lower() not in known:
         raise UsageError(f"do not know the format of {path.name!r}", mend=f"end the name in {' or '.join(known)}")
-    try_folder(path.parent)
+    if place.suffix.lower() != path.suffix.lower():
+        raise UsageError(f"{called} ends in another format", mend="name the file itself")
+    try_folder(place.parent)
+    return place
 
 
 def refuse_same(out: Path, inputs: Iterable[str | Path | None]) -> None:

@@ -27,6 +27,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Run the main job on the embedded default: rank, simulate, write Parquet."""
+    import shlex
     import time
 
     from weaponized_interdependence.cli import show
@@ -51,7 +52,8 @@ def demo(
     screen(rankings, result)
     show.heading("Wrote")
     show.bullets(str(path) for path in [*rankings, written])
-    show.note(f"{time.monotonic() - began:.1f} s. Assumptions, notes and limits: wi runs show {written}")
+    show.note(f"{time.monotonic() - began:.1f} s. Assumptions, notes and limits:")
+    show.command(f"wi runs show {shlex.quote(str(written))}")
 
 
 def screen(rankings: Rankings, result: "Result") -> None:
@@ -63,10 +65,10 @@ def screen(rankings: Rankings, result: "Result") -> None:
 
     opening()
     for scores, names in rankings.values():
-        ranking_screen(scores, names, TOP, hint=False)
+        ranking_screen(scores, names, TOP, brief=True)
         show.say()
     phase = the_phase(result.scenario, None)
-    panels_screen(result.scenario, result.impacts, about(result), phase=phase, most=5, brief=True)
+    panels_screen(result.scenario, result.impacts, result.shock, about(result), phase=phase, most=5, brief=True)
 
 
 def make_folder(out: Path) -> None:
@@ -122,10 +124,10 @@ def opening() -> None:
     from weaponized_interdependence.sample import ESTIMATE_NOTE, sources
 
     told = sources()
-    show.say("The embedded default", "bold")
+    show.say("The embedded default (licences: data/sample/SOURCES.toml)", "bold")
     for name in ("crude_oil_2021", "claims_2022q4"):
         file = told["file"][name]
-        source = told["source"][file["source"]]
-        show.say(f"{file['title']} ({file['basis']}): {source['publisher']}, {source['licence']}", indent=2)
+        publisher = told["source"][file["source"]]["publisher"].partition(";")[0]
+        show.say(f"{file['title']} ({file['basis']}): {publisher}", indent=2)
     show.say(f"World of 52 regions, 2015: {ESTIMATE_NOTE}", "yellow", indent=2)
     show.say()

@@ -26,7 +26,7 @@ def explain(
         return
     found = entries(name)
     if not found:
-        close = nearest(name, explainable())
+        close = alike(name) or nearest(name, explainable())
         mend = f"did you mean {' or '.join(close)}?" if close else "`wi explain` lists all names"
         raise UsageError(f"nothing is called {name!r}", mend=mend)
     if as_json:
@@ -42,6 +42,13 @@ def entries(name: str) -> list[dict[str, Any]]:
     """Everything that goes by this name: a word may stand in several vocabularies."""
     wanted = name.casefold().replace("-", "_")
     return [e for e in _everything() if e["name"].casefold() == wanted]
+
+
+def alike(name: str, most: int = 6) -> list[str]:
+    """Names that begin with what was typed, then those that hold it: `hhi` means hhi_imports or hhi_exports."""
+    wanted = name.casefold().replace("-", "_")
+    holding = [n for n in explainable() if wanted and wanted in n.casefold()]
+    return sorted(holding, key=lambda n: not n.casefold().startswith(wanted))[:most]
 
 
 def explainable() -> list[str]:

@@ -59,10 +59,10 @@ def load(
             if own in texts:
                 raise UsageError(f"--{name} and --option {own}= say the same thing twice", mend="keep one")
             texts[own] = value
-    try_output(out, (".parquet",) if reader in MAKE_TABLES else ())
+    out = try_output(out, (".parquet",) if reader in MAKE_TABLES else ())
     refuse_same(out, paths)
     if rejected is not None:
-        try_output(rejected)
+        rejected = try_output(rejected)
         refuse_same(rejected, paths)
     options_given = typed(texts, chosen.options, called)
     with show.working(f"reading {show.count(len(paths), 'path')} with {reader}"):
@@ -153,7 +153,7 @@ def economies_in(reading: "Reading", out: Path) -> int | None:
         return len(reading.table.economies)
     if reading.macro is not None:
         return reading.macro["economy"].n_unique()
-    flows = reading.flows.lazy() if reading.flows is not None else pl.scan_parquet(out)
+    flows = reading.flows.lazy() if reading.flows is not None else pl.scan_parquet(out, glob=False)
     ends = pl.concat([flows.select(end=side) for side in ("origin", "destination")])
     return int(ends.select(pl.col("end").n_unique()).collect(engine="streaming").item())
 
@@ -246,18 +246,19 @@ def summary_table(reading: "Reading", most: int = 30) -> None:
 
 
 def checks_table(reading: "Reading") -> None:
-    """Each expectation of the source and how the input answered it."""
+    """Each expectation of the source and how the input answered it; those that do not apply are only in --json."""
     from weaponized_interdependence.cli import show
 
-    if not reading.checks:
+    checks = [c for c in reading.checks if c.severity != "info" or c.expected != "not asked"]
+    if not checks:
         return
     show.heading("Checks")
-    said = [("info" if c.severity == "info" else "ok") if c.ok else "FAILED" for c in reading.checks]
+    said = [("info" if c.severity == "info" else "ok") if c.ok else "FAILED" for c in checks]
     show.table(
         [
             show.Column("", said, keep=True),
-            show.Column("check", [c.name for c in reading.checks]),
-            show.Column("found", [c.found for c in reading.checks]),
-            show.Column("expected", [c.expected for c in reading.checks]),
+            show.Column("check", [c.name for c in checks]),
+            show.Column("found", [c.found for c in checks]),
+            show.Column("expected", [c.expected for c in checks]),
         ]
     )

@@ -31,13 +31,25 @@ def groups(
         _all_groups(day, file, as_json)
         return
     members = expand([name], day, extra=file)
+    sources = _sources(name, file)
     if as_json:
-        show.json_document({"group": name, "date": day, "members": members})
+        show.json_document({"group": name, "date": day, "members": members, "sources": sources})
         return
     show.say(f"{name} on {day}: {show.count(len(members), 'member')}", "bold")
+    for source in sources:
+        show.say(f"source: {source}", indent=2)
     show.table(
         [show.Column("code", members, keep=True), show.Column("name", [name_of(m) for m in members])], headers=False
     )
+
+
+def _sources(name: str, file: Path | None) -> list[str]:
+    """Where the membership of a group is from; nothing for the name of one economy."""
+    from weaponized_interdependence.harmonize.groups import groups as all_groups
+
+    table = all_groups(extra=file) if file else all_groups()
+    mine = table.filter(table["group"].str.to_lowercase() == name.lower())["source"]
+    return [source for source in mine.unique(maintain_order=True) if source]
 
 
 def _all_groups(day: date, file: Path | None, as_json: bool) -> None:
@@ -66,12 +78,13 @@ def _all_groups(day: date, file: Path | None, as_json: bool) -> None:
     show.table(
         [
             show.Column("group", [r["group"] for r in rows], keep=True),
-            show.Column(f"members on {day}", [str(r["members"]) for r in rows], True),
+            show.Column("members", [str(r["members"]) for r in rows], True),
             show.Column("known from", [str(r["first"] or "") for r in rows], keep=True),
-            show.Column("source", [r["source"] or "" for r in rows]),
+            show.Column("source", [r["source"] or "" for r in rows], one_line=True),
         ],
         indent=0,
     )
+    show.note(f"members on {day}; who they are and the source in full: wi groups NAME")
 
 
 def codes(

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from weaponized_interdependence.cli import show
+from weaponized_interdependence.cli import show, standing
+from weaponized_interdependence.cli.folding import fold
 from weaponized_interdependence.terms import Channel, Horizon, Metric, Panel
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _SUMS = {
 def screen(
     scenario: "Scenario",
     impacts: "pl.DataFrame",
+    shock: "pl.DataFrame",
     about: Mapping[str, Any],
     *,
     phase: str,
@@ -37,10 +39,15 @@ def screen(
     """The three panels of one phase; then assumptions, inputs, notes and limits (left out where `brief`)."""
     from weaponized_interdependence.assessment.panels import limits, panels
 
-    head(scenario, phase)
+    missing = standing.absent(about)
+    head(scenario, phase, missing, about, shock, row="ROW" in impacts["party"])
     models_used(about["models"])
     shown = panels(impacts, scenario, most=most)
-    rows = {panel: [r for r in frame.to_dicts() if r["phase"] == phase] for panel, frame in shown.items()}
+    gone = _not_in_the_data(scenario, missing, about["models"])
+    rows = {
+        panel: [r for r in frame.to_dicts() if r["phase"] == phase and (r["model"], r["party"]) not in gone]
+        for panel, frame in shown.items()
+    }
     every = [r for panel in rows.values() for r in panel]
     if not every:
         show.say()
@@ -57,28 +64,75 @@ def screen(
         return
     assumptions_table(about["assumptions"])
     inputs_table(about["inputs"])
-    for title, texts in (("Notes", about["notes"]), ("What this cannot tell", limits(about["models"]))):
+    notes = fold(about["notes"], [m.id for m in scenario.measures])
+    for title, texts in (("Notes", notes), ("What this cannot tell", limits(about["models"]))):
         if texts:
             show.heading(title)
             show.bullets(texts)
 
 
-def head(scenario: "Scenario", phase: str) -> None:
-    """Who coerces whom, and which phase is shown."""
+def head(
+    scenario: "Scenario",
+    phase: str,
+    missing: standing.Absent,
+    about: Mapping[str, Any],
+    shock: "pl.DataFrame",
+    *,
+    row: bool,
+) -> None:
+    """Who coerces whom, which of them the data do not hold, which phase is shown, and what its numbers stand on."""
     phases = scenario.phase_list()
     chosen = next(p for p in phases if p.name == phase)
     show.say(f"{scenario.title} ({scenario.name})", "bold")
     senders = scenario.senders()
+    unmet = standing.unmet(about, shock, phase, chosen.measures)
+    nothing = "match" if len(unmet) != 1 else "matches"
     show.pairs(
         [
             ("coalition", f"{', '.join(scenario.coalition)} ({show.count(len(senders), 'economy', 'economies')})"),
+            *(("", line) for line in _absent_lines(missing, "senders", row)),
             ("target", ", ".join(scenario.targets())),
+            *(("", line) for line in _absent_lines(missing, "target", row)),
             ("phase", f"{phase}, from {chosen.start}, in force: {', '.join(chosen.measures)}"),
+            ("", f"{', '.join(unmet)}: {nothing} nothing in these data" if unmet else ""),
+            ("on", standing.standing(about, shock)),
         ]
     )
     if len(phases) > 1:
         show.note(f"other phases: {', '.join(p.name for p in phases if p.name != phase)} (--phase NAME shows one)")
     show.say("Losses are positive, gains negative; low and high span the assumptions.", indent=2)
+
+
+def _absent_lines(missing: standing.Absent, role: str, row: bool) -> list[str]:
+    """Members that no data hold, then those that only one kind of data lacks."""
+    everywhere = standing.absent_everywhere(missing, role)
+    lines = []
+    if everywhere:
+        where = "not in the data, counted inside ROW or not at all" if row else "not in the data"
+        lines.append(f"{where}: {', '.join(everywhere)}")
+    names = {standing.FLOWS: "the flows", standing.TABLE: "the input-output table"}
+    for kind, sides in missing.items():
+        if only := [code for code in sides[role] if code not in everywhere]:
+            lines.append(f"not in {names[kind]}: {', '.join(only)}")
+    return lines
+
+
+def _not_in_the_data(scenario: "Scenario", missing: standing.Absent, models: Sequence[str]) -> set[tuple[str, str]]:
+    """Each model with the parties its data do not hold: a zero there would read as `loses nothing`."""
+    from weaponized_interdependence.simulation.simulate import MODELS
+
+    gone = set()
+    for model in (*models, "humanitarian"):
+        kind = MODELS[model].needs if model in MODELS else standing.FLOWS
+        sides = missing.get(kind, {"target": (), "senders": ()})
+        gone |= {(model, code) for codes in sides.values() for code in codes}
+        for role, everyone, total in (
+            ("senders", scenario.senders(), "COALITION"),
+            ("target", scenario.targets(), "TARGETS"),
+        ):
+            if everyone and set(everyone) <= set(sides[role]):
+                gone.add((model, total))
+    return gone
 
 
 def models_used(names: Sequence[str]) -> None:
@@ -91,9 +145,12 @@ def models_used(names: Sequence[str]) -> None:
 def pressure(rows: Sequence[Row], money: Scale) -> None:
     """Loss of the target, and the target's loss for each unit of the coalition's."""
     show.heading(f"PRESSURE: {Panel.PRESSURE.meaning}")
+    if not rows:
+        show.say("no target is in the data of these models", indent=2)
     for party in _order([r["party"] for r in rows]):
         show.say(_titled(party), indent=2)
         losses(_of(rows, party), money)
+    _beyond_exposure(rows)
     _ratios(rows)
 
 
@@ -101,7 +158,11 @@ def collateral(rows: Sequence[Row], money: Scale, most: int, notes: Sequence[str
     """Loss of the coalition, of the members that lose most, and what reaches the target's civilians."""
     show.heading(f"COLLATERAL: {Panel.COLLATERAL.meaning}")
     show.say(_titled("COALITION"), indent=2)
-    losses(_of(rows, "COALITION"), money)
+    if together := _of(rows, "COALITION"):
+        losses(together, money)
+    else:
+        show.say("no member is in the data of these models", indent=4)
+    _beyond_exposure(together)
     members = [r for r in rows if r["party"] != "COALITION" and r["metric"] in _LOSSES]
     if members:
         view = _reference(members)
@@ -117,6 +178,7 @@ def third_parties(rows: Sequence[Row], money: Scale, most: int) -> None:
     for party in ("THIRD_PARTIES", "WORLD"):
         show.say(_titled(party), indent=2)
         losses(_of(rows, party), money)
+    _beyond_exposure(_of(rows, "THIRD_PARTIES"))
     if any(r["model"] == "exposure" and r["party"] == "WORLD" for r in rows):
         show.say("exposure counts each stopped flow twice here, once at either end", indent=4)
     each = [r for r in rows if r["party"] not in ("THIRD_PARTIES", "WORLD")]
@@ -149,6 +211,18 @@ def losses(rows: Sequence[Row], money: Scale, *, by_party: bool = False) -> None
     columns += _band([p.get(Metric.LOSS) for p in pairs.values()], money[1], money[0])
     columns += _band([p.get(Metric.LOSS_GDP) for p in pairs.values()], "per cent of GDP", 0.01)
     show.table(columns, indent=4)
+
+
+def _beyond_exposure(rows: Sequence[Row]) -> None:
+    """One line where someone loses more by substitution than the value that stops: it looks like a slip and is none."""
+    loss = [r for r in rows if r["metric"] == Metric.LOSS and r["value"] is not None]
+    stops = {r["party"]: r["value"] for r in loss if r["model"] == "exposure" and r["channel"] == Channel.ALL}
+    if any(
+        r["value"] > stops[r["party"]]
+        for r in loss
+        if r["model"] == "substitution" and r["channel"] == Channel.ALL and r["party"] in stops
+    ):
+        show.say("substitution may exceed exposure: what cannot be replaced can be worth more than it costs", indent=4)
 
 
 def _band(rows: Sequence[Row | None], group: str, divisor: float) -> list[show.Column]:

@@ -16,7 +16,7 @@ ON_SCREEN = 10
 MOST_GROUPS = 6
 
 # Where nothing is asked for: both halves of the idea, who sees and who can deny, beside plain size.
-DEFAULT = ("panopticon", "chokepoint_all", "export_share", "import_share")
+DEFAULT = ("panopticon", "chokepoint_all", "panopticon_extraterritorial", "export_share", "import_share")
 DEFAULT_AGAINST_TARGET = ("chokepoint", "chokepoint_rerouted")
 
 
@@ -81,7 +81,7 @@ def rank(
     if as_json and str(out) == "-":
         raise UsageError("--json and -o - both want stdout", mend="choose one")
     if out is not None:
-        try_output(out, stdout=True)
+        out = try_output(out, stdout=True)
         refuse_same(out, (flows, controls, table, ties))
     chosen = tuple(indicator or (DEFAULT_AGAINST_TARGET if target else DEFAULT))
     given: dict[str, Any] = {
@@ -183,9 +183,12 @@ def score(inputs: Inputs, chosen: Sequence[str], options: dict[str, Any]) -> "pl
 
 
 def screen(
-    scores: "pl.DataFrame", chosen: Sequence[str], top: int, *, by_item: bool = False, hint: bool = True
+    scores: "pl.DataFrame", chosen: Sequence[str], top: int, *, by_item: bool = False, brief: bool = False
 ) -> None:
-    """The largest scores of every indicator, with what the number means, its unit and its basis."""
+    """The largest scores of every indicator, with what the number means, its unit and its basis.
+
+    Lists that are the same as one above are not printed again: on direct routes, what can be seen can be stopped.
+    """
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.indicators.registry import find
 
@@ -193,6 +196,7 @@ def screen(
         show.say("no scores: the flows hold nothing to rank")
         return
     said = ""
+    shown: dict[str, list[tuple[str, pl.DataFrame]]] = {}  # list -> who it was printed for, and its numbers
     for number, name in enumerate(dict.fromkeys(chosen)):
         indicator = find(name)
         mine = scores.filter(scores["indicator"] == name)
@@ -200,20 +204,36 @@ def screen(
             show.say()
         show.say(f"{indicator.title} ({name})", "bold")
         show.say(indicator.summary, indent=2)
-        meaning = "\n".join([f"Weights: {indicator.weight_meaning}.", *_routes(mine["layer"], indicator.routed)])
+        weights = [] if brief else [f"Weights: {indicator.weight_meaning}."]
+        meaning = "\n".join([*weights, *_routes(mine["layer"], indicator.routed)])
         if meaning != said:
             for line in meaning.splitlines():
                 show.say(line, indent=2)
         said = meaning
+        if indicator.pair and indicator.routed:
+            show.say("Over a target, the flows with the target at either end count: its imports and exports.", indent=2)
         groups = list(_groups(mine, by_item))
         for label, group in groups[:MOST_GROUPS]:
-            ranking_table(label, group, top, pair=indicator.pair, with_item=by_item)
+            numbers = _numbers_of(group)
+            same = next((other for other, told in shown.get(label, ()) if told.equals(numbers)), None)
+            shown.setdefault(label, []).append((name, numbers))
+            if same is None:
+                ranking_table(label, group, top, pair=indicator.pair, with_item=by_item)
+            else:
+                show.say()
+                show.say(f"{label}: the same numbers as {same}, above", indent=2)
         if len(groups) > MOST_GROUPS:
             show.note(f"{len(groups) - MOST_GROUPS} more groups of period and layer are not shown; -o FILE holds all")
     show.say()
     show.basis_lines(scores["basis"])
-    if hint:
+    if not brief:
         show.note("formula and source of an indicator: wi explain NAME")
+
+
+def _numbers_of(group: "pl.DataFrame") -> "pl.DataFrame":
+    """What is compared to see whether two lists are the same; sums in another order differ in the last digits."""
+    columns = ["unit", "item", "node", "counterpart"]
+    return group.select(*columns, group["score"].round_sig_figs(9)).sort(columns)
 
 
 def _routes(layers: "pl.Series", routed: bool) -> list[str]:

@@ -1,5 +1,6 @@
 """`wi scenario`: write, check, list and show the files that say who coerces whom, with what, when."""
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +41,7 @@ def new(
     overwrite: Annotated[bool, option("--overwrite", help="replace the file if it is there")] = False,
 ) -> None:
     """Write a commented scenario file to start from."""
+    import shlex
     import sys
 
     from weaponized_interdependence.cli import show
@@ -48,9 +50,10 @@ def new(
     from weaponized_interdependence.exports import atomic
     from weaponized_interdependence.scenario import new_scenario
 
+    try_name(name)
     to_file = out is not None and str(out) != "-"
     if out is not None and to_file:
-        try_output(out, (".toml",))
+        out = try_output(out, (".toml",))
         if out.exists() and not overwrite:
             raise OutputError(f"{out} is there already", mend="choose another name, or add --overwrite")
     parties: dict[str, Any] = {k: tuple(v) for k, v in (("coalition", coalition), ("target", target)) if v}
@@ -61,7 +64,28 @@ def new(
     with atomic(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
     show.say(f"wrote {out}")
-    show.note(f"edit it, then: wi scenario check {out}; wi simulate {out} -o run/")
+    show.note("edit it, then:")
+    for line in (f"wi scenario check {shlex.quote(str(out))}", f"wi simulate {shlex.quote(str(out))} -o run/"):
+        show.command(line)
+
+
+def try_name(name: str) -> None:
+    """Raise UsageError where NAME cannot be the name of a scenario: there is no file yet that the fault could be in."""
+    import re
+
+    from pydantic import TypeAdapter, ValidationError
+
+    from weaponized_interdependence.errors import UsageError
+    from weaponized_interdependence.scenario.parts import Name
+
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        better = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
+        say = f"for example {better}" if better and len(better) <= 60 else "at most 80 of them"
+        raise UsageError(
+            f"NAME {name!r} is not a short name", mend=f"use small letters, digits and underscores, {say}"
+        ) from error
 
 
 @scenario.command()
@@ -98,6 +122,9 @@ def list_command(as_json: AsJson = False) -> None:
     from weaponized_interdependence.scenario import list_scenarios
 
     rows = list_scenarios().to_dicts()
+    held = embedded()
+    for row in rows:
+        row["needs"], row["on_embedded_default"] = needs_of(row["file"], held)
     if as_json:
         show.json_document({"scenarios": rows})
         return
@@ -107,11 +134,49 @@ def list_command(as_json: AsJson = False) -> None:
             show.Column("date", [str(r["date"]) for r in rows], keep=True),
             show.Column("senders", [str(r["senders"]) for r in rows], True),
             show.Column("target", [r["target"] for r in rows]),
+            show.Column("needs", [r["needs"] + ("" if r["on_embedded_default"] else " *") for r in rows], keep=True),
             show.Column("title", [r["title"] for r in rows]),
         ],
         indent=0,
     )
+    if not all(r["on_embedded_default"] for r in rows):
+        show.note("* the embedded default has no such data as early as the scenario: give your own with --flows")
     show.note("one of them: wi scenario show NAME; run it: wi simulate NAME -o run/")
+
+
+Held = dict[str, date]  # layer -> first day of its earliest period
+
+
+def embedded() -> Held:
+    """The layers of the embedded default, and how early each begins."""
+    from weaponized_interdependence.periods import first_day
+    from weaponized_interdependence.sample import load_sample
+
+    sample = load_sample()
+    held: Held = {}
+    for flows in (sample.flows, sample.claims):
+        for layer, period in flows.select("layer", "period").unique().iter_rows():
+            held[layer] = min(first_day(period), held.get(layer, first_day(period)))
+    return held
+
+
+def needs_of(file: str, held: Held) -> tuple[str, bool]:
+    """What kind of data the measures of a scenario act on, and whether the embedded default has any of it in time."""
+    from weaponized_interdependence.scenario import load_scenario
+    from weaponized_interdependence.terms import Layer
+
+    loaded = load_scenario(file)
+    layers = {layer for measure in loaded.measures for layer in measure.affected_layers}
+    if any(measure.trade_share is not None for measure in loaded.measures):
+        layers |= {Layer.GOODS, Layer.SERVICES}  # what is sold and cannot be paid for stops too
+    # Payments travel between banks as claims stand between them: where a measure acts on both, either will do.
+    kinds = {
+        "trade": {Layer.GOODS, Layer.SERVICES, Layer.INPUTS},
+        "claims": {Layer.CLAIMS},
+        "payments": {Layer.PAYMENTS} if Layer.CLAIMS not in layers else set(),
+    }
+    in_time = any(layer in held and held[layer] <= loaded.date for layer in layers)
+    return " or ".join(kind for kind, mine in kinds.items() if mine & layers), in_time
 
 
 @scenario.command("show")
@@ -159,7 +224,7 @@ def schema(
     from weaponized_interdependence.scenario import scenario_schema
 
     if out is not None and str(out) != "-":
-        try_output(out, (".json",))
+        out = try_output(out, (".json",))
     text = json.dumps(scenario_schema(), indent=2, ensure_ascii=False) + "\n"
     if out is None or str(out) == "-":
         sys.stdout.write(text)

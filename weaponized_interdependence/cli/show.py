@@ -74,6 +74,11 @@ def warn(text: str) -> None:
     _print(console, [_filled(f"warning: {text}", console.width)], "yellow")
 
 
+def command(line: str) -> None:
+    """A command to copy, on stderr: on a line of its own and never broken, however long."""
+    _print(err(), [f"  {line}"])
+
+
 def bullets(texts: Iterable[str], style: str = "") -> None:
     """A list with hanging indents on stdout."""
     console = out()
@@ -98,6 +103,7 @@ class Column:
     number: bool = False
     keep: bool = False  # codes, names to type
     whole_words: bool = False  # a word that is too long runs over instead of being broken
+    one_line: bool = False  # text that does not fit is cut, with ... for the rest: only where it can be had elsewhere
     group: str = ""  # a heading over this column and its neighbours of the same group
 
     def natural(self) -> int:
@@ -159,10 +165,7 @@ def _rows(columns: Sequence[Column], widths: Sequence[int]) -> list[list[str]]:
     """Each row (the header is the first) as its lines."""
     rows = []
     for cells in ([c.name for c in columns], *zip(*(c.cells for c in columns), strict=True)):
-        broken = [
-            textwrap.wrap(cell, width, break_on_hyphens=False, break_long_words=not column.whole_words) or [""]
-            for cell, width, column in zip(cells, widths, columns, strict=True)
-        ]
+        broken = [_cell(cell, width, column) for cell, width, column in zip(cells, widths, columns, strict=True)]
         lines = []
         for parts in zip_longest(*broken, fillvalue=""):
             made = [
@@ -172,6 +175,12 @@ def _rows(columns: Sequence[Column], widths: Sequence[int]) -> list[list[str]]:
             lines.append((" " * _GAP).join(made).rstrip())
         rows.append(lines)
     return rows
+
+
+def _cell(text: str, width: int, column: Column) -> list[str]:
+    if column.one_line and len(text) > width:
+        return [textwrap.shorten(text, width, placeholder=" ...")]
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=not column.whole_words) or [""]
 
 
 def _filled(text: str, width: int, first: str = "", then: str | None = None) -> str:
@@ -218,7 +227,7 @@ def numbers(values: Sequence[float | None], divisor: float = 1.0) -> list[str]:
     >>> numbers([1234.56, 0.25, None, 0.00001, -30.0])
     ['1,234.6', '0.2', 'n/d', '<0.1', '-30.0']
     >>> numbers([3.0, 4.0]), numbers([0.0123, 0.0345])
-    (['3', '4'], ['0.012', '0.034'])
+    (['3', '4'], ['0.012', '0.035'])
     """
     scaled = [None if v is None or math.isnan(v) else v / divisor for v in values]
     sizes = sorted(abs(v) for v in scaled if v and math.isfinite(v))

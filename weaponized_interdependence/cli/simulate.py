@@ -68,26 +68,37 @@ def simulate(
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.cli.arguments import pairs_of
     from weaponized_interdependence.cli.panels import screen
-    from weaponized_interdependence.scenario import load_scenario, scenario_overrides
+    from weaponized_interdependence.scenario import load_scenario
 
     loaded = load_scenario(scenario)
     if settings := pairs_of(changes or (), "--set", keep_dashes=True):
-        loaded = scenario_overrides(loaded, settings)
+        loaded = changed(loaded, settings)
     if phase is not None:
         the_phase(loaded, phase)
-    try_run_folder(out, overwrite)
+    out = run_folder(out, overwrite)
     with show.working(f"simulating {loaded.name}"):
         result = run(loaded, flows, table, macro=macro, elasticities=elasticities, models=model or None, period=period)
         written = keep(result, out, overwrite) if out is not None else None
     if as_json:
         show.json_document(document(result, written))
         return
-    screen(loaded, result.impacts, about(result), phase=the_phase(loaded, phase), most=most)
+    screen(loaded, result.impacts, result.shock, about(result), phase=the_phase(loaded, phase), most=most)
     if written is None:
         show.note("nothing was kept: add -o RUN/ to write the run")
     else:
         show.heading("Wrote")
         show.pairs((str(out / f.name), show.size(f.stat().st_size)) for f in sorted(written.iterdir()) if out)
+
+
+def changed(loaded: "Scenario", settings: Mapping[str, str]) -> "Scenario":
+    """The scenario with --set applied. It was good before, so whatever is wrong now is wrong on the command line."""
+    from weaponized_interdependence.errors import ScenarioError, UsageError
+    from weaponized_interdependence.scenario import scenario_overrides
+
+    try:
+        return scenario_overrides(loaded, settings)
+    except ScenarioError as error:
+        raise UsageError(error.message, where=error.where, mend=error.mend, faults=error.faults) from error
 
 
 def run(loaded: "Scenario", flows: Sequence[str] | None, table: str | None, **rest: Any) -> "Result":
@@ -101,8 +112,27 @@ def run(loaded: "Scenario", flows: Sequence[str] | None, table: str | None, **re
     frames: list[Any] = [read.get(n, n) for n in flows or ()]
     chosen: Any = open_table(table)[0] if table is not None and is_sample(table) else table
     result = simulate_scenario(loaded, flows=frames or None, table=chosen, **rest)
+    warn_of_idle_flows({n: read[n].lazy() if n in read else open_flows(n).frame for n in flows or ()}, result)
     names = ["stdin" if n == "-" else n for n in flows or () if n in read]
     return named(result, [*names, *(["sample table"] if chosen is not table else [])])
+
+
+def warn_of_idle_flows(frames: Mapping[str, "pl.LazyFrame"], result: "Result") -> None:
+    """Say which --flows gave nothing: their layer is of another period than the one used, or no measure touches it."""
+    from weaponized_interdependence.cli import show
+    from weaponized_interdependence.cli.standing import TABLE
+
+    touched = set(result.shock["layer"])
+    used = {layer: period for layer, period in result.periods.items() if layer != TABLE}
+    for name, frame in frames.items():
+        held = frame.select("layer", "period").unique().sort("layer", "period").collect(engine="streaming").rows()
+        layers = dict.fromkeys(layer for layer, period in held if used.get(layer) == period)
+        if not layers:
+            there = ", ".join(f"{layer} {period}" for layer, period in held) or "nothing"
+            taken = ", ".join(f"{layer} {period}" for layer, period in used.items())
+            show.warn(f"--flows {name} gives no row: it holds {there}; used are {taken}")
+        elif not touched & set(layers):
+            show.warn(f"--flows {name}: no measure touches any of its flows ({', '.join(layers)})")
 
 
 def named(result: "Result", names: Sequence[str]) -> "Result":
@@ -157,19 +187,21 @@ def the_phase(loaded: "Scenario", name: str | None) -> str:
     return name
 
 
-def try_run_folder(out: Path | None, overwrite: bool) -> None:
-    """Raise now what writing the run would raise after the work."""
+def run_folder(out: Path | None, overwrite: bool) -> Path | None:
+    """The folder to write to, a link resolved; raises now what writing the run would raise after the work."""
     from weaponized_interdependence.cli.arguments import try_folder
     from weaponized_interdependence.errors import UsageError
     from weaponized_interdependence.runs import MANIFEST
 
     if out is None:
-        return
+        return None
+    out = out.resolve() if out.is_symlink() else out
     if out.exists() and not overwrite:
         raise UsageError(f"{out} is there already", mend="choose another folder, or say --overwrite")
     if out.exists() and not (out / MANIFEST).is_file():
         raise UsageError(f"{out} is not a run and will not be replaced", mend="choose another folder")
     try_folder(next(p for p in out.absolute().parents if p.exists()))
+    return out
 
 
 def keep(result: "Result", out: Path, overwrite: bool) -> Path:
@@ -185,6 +217,7 @@ def about(result: "Result") -> dict[str, Any]:
     return {
         "models": list(result.models),
         "inputs": [asdict(i) for i in result.inputs],
+        "periods": dict(result.periods),
         "assumptions": [asdict(a) for a in result.assumptions],
         "notes": list(result.notes),
     }
@@ -193,11 +226,13 @@ def about(result: "Result") -> dict[str, Any]:
 def document(result: "Result", written: Path | None) -> dict[str, Any]:
     """The result as one JSON document."""
     from weaponized_interdependence.assessment.panels import panels, panels_as_json
+    from weaponized_interdependence.cli.standing import absent
 
     return {
         "scenario": {"name": result.scenario.name, "title": result.scenario.title, "date": result.scenario.date},
         **panels_as_json(panels(result.impacts, result.scenario)),
         **about(result),
+        "not_in_the_data": absent(about(result)),
         "run": written,
     }
 
@@ -244,12 +279,16 @@ def show_command(
     from weaponized_interdependence.assessment.panels import panels, panels_as_json
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.cli.panels import screen
+    from weaponized_interdependence.cli.standing import absent
     from weaponized_interdependence.runs import read_run
 
     kept = read_run(folder)
     if as_json:
         shown: Mapping[str, Any] = panels_as_json(panels(kept.impacts, kept.scenario))
-        show.json_document({"run": folder, "manifest": kept.manifest, **shown})
+        missing = absent(kept.manifest)
+        show.json_document({"run": folder, "manifest": kept.manifest, "not_in_the_data": missing, **shown})
         return
     show.note(f"run of {kept.manifest['finished'][:19].replace('T', ' ')} UTC, every file as it was written")
-    screen(kept.scenario, kept.impacts, dict(kept.manifest), phase=the_phase(kept.scenario, phase), most=most)
+    screen(
+        kept.scenario, kept.impacts, kept.shock, dict(kept.manifest), phase=the_phase(kept.scenario, phase), most=most
+    )

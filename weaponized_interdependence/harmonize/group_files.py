@@ -63,7 +63,7 @@ def read_group_file(path: Path) -> dict[str, list[Membership]]:
 
 
 def _csv_rows(path: Path, faults: list[Fault]) -> Iterator[tuple[str, Membership]]:
-    frame = pl.read_csv(path, infer_schema=False)
+    frame = pl.read_csv(path, infer_schema=False, glob=False)
     missing = {"group", "member"} - set(frame.columns)
     unknown = set(frame.columns) - set(_CSV_COLUMNS)
     if missing or unknown:

@@ -11,17 +11,42 @@ from weaponized_interdependence.errors import Fault, InputError, UsageError, nea
 
 @dataclass(frozen=True)
 class Classification:
-    """One classification of items; `family` joins its editions, `prefix` says whether codes are parts of codes."""
+    """One classification of items, and how its codes nest: this alone decides which items may be summed.
+
+    - `family` joins its editions; `prefix`: a code lies inside every code that it begins with
+    - `sections`: codes that hold others without beginning them, with the first and last two digits they hold
+    - `across`: pattern of codes that are sums of several headings, so that no other code may stand beside them
+    """
 
     name: str
     family: str
     title: str
     pattern: str
     prefix: bool = True
+    sections: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    across: str = ""
+
+    def holders(self, code: str) -> list[str]:
+        """Codes that hold this one, widest first.
+
+        >>> CLASSIFICATIONS["EBOPS"].holders("SC1"), CLASSIFICATIONS["ISIC4"].holders("1010")
+        (['S', 'SC'], ['C', '10', '101'])
+        """
+        if not self.prefix:
+            return []
+        begun = [code[:n] for n in range(1, len(code))]
+        two = int(code[:2]) if code[:2].isdecimal() and len(code) > 1 else -1
+        return [s for s, (first, last) in self.sections.items() if first <= two <= last] + begun
 
 
 _HS_CODE = r"\d{2}|\d{4}|\d{6}|9999AA"
 _SITC_CODE = r"\d{1,5}"
+# ISIC Revision 4: the divisions of each section.
+_ISIC4_SECTIONS = {
+    **{"A": (1, 3), "B": (5, 9), "C": (10, 33), "D": (35, 35), "E": (36, 39), "F": (41, 43), "G": (45, 47)},
+    **{"H": (49, 53), "I": (55, 56), "J": (58, 63), "K": (64, 66), "L": (68, 68), "M": (69, 75), "N": (77, 82)},
+    **{"O": (84, 84), "P": (85, 85), "Q": (86, 88), "R": (90, 93), "S": (94, 96), "T": (97, 98), "U": (99, 99)},
+}
 CLASSIFICATIONS = {
     c.name: c
     for c in (
@@ -40,7 +65,11 @@ CLASSIFICATIONS = {
         Classification("SITC4", "SITC", "SITC Revision 4", _SITC_CODE),
         Classification("BEC", "BEC", "Broad Economic Categories, Revision 4", r"\d{1,3}"),
         Classification("ISIC3", "ISIC", "ISIC Revision 3, divisions to classes", r"\d{2,4}"),
-        Classification("ISIC4", "ISIC", "ISIC Revision 4, divisions to classes", r"[A-U]|\d{2,4}"),
+        Classification(
+            "ISIC4", "ISIC", "ISIC Revision 4, sections to classes", r"[A-U]|\d{2,4}", sections=_ISIC4_SECTIONS
+        ),
+        # S is all services, SA to SL the headings, SC1 a part of SC; SOX and SPX with a number sum several headings.
+        Classification("EBOPS", "EBOPS", "Extended Balance of Payments Services", r"S[A-Z0-9_]*", across=r"S[OP]X\d*"),
         Classification("WIOD13", "WIOD13", "WIOD 2013 industries c1 to c35", r"c([1-9]|[12]\d|3[0-5])", prefix=False),
     )
 }
@@ -54,6 +83,25 @@ COMTRADE_NAMES = {
 }
 # Items without a code: all goods as one, all items whatever they are, services as one.
 BARE_ITEMS = ("TOTAL", "ALL", "SERVICES")
+
+
+def overlapping_codes(head: str, codes: Iterable[str]) -> list[str]:
+    """Why these codes of one classification count a flow twice when summed; unknown classifications do not nest.
+
+    >>> overlapping_codes("EBOPS", ["SA", "SC", "SC1"]), overlapping_codes("WIOD13", ["c1", "c10"])
+    (['EBOPS:SC holds EBOPS:SC1'], [])
+    """
+    known = CLASSIFICATIONS.get(head) or CLASSIFICATIONS.get(re.sub(r"^(HS|SITC)\w+$", r"\1", head))
+    if known is None:
+        return []
+    named = sorted(set(codes))
+    reasons = [f"{head}:{by} holds {head}:{code}" for code in named for by in known.holders(code) if by in named]
+    broad = [code for code in named if known.across and re.fullmatch(known.across, code)]
+    fine = [code for code in named if code not in broad and not (known.prefix and len(code) == 1)]
+    beside = [*broad[1:], *fine]
+    if broad and beside:
+        reasons.append(f"{head}:{broad[0]}, a sum of several headings, stands beside {head}:{beside[0]}")
+    return reasons
 
 
 @dataclass(frozen=True)
@@ -238,6 +286,6 @@ def _unmatched(index: _Index, pattern: str, head: str, code: str, where: str) ->
         return Fault(
             f"{pattern}: the data are in {there}",
             where,
-            "name items of that classification (see harmonize.concordances)",
+            "name items of that classification, or read the data in the one you name",
         )
     return Fault(f"{pattern} names no item of the data", where, "is the code right, and traded in these data?")

@@ -157,7 +157,7 @@ def _coverage_faults(
         yield Fault(
             f"list {c.list_name}: {gone} ({_some(c.not_in_edition)})",
             where,
-            "predecessors=True takes the wider goods they came from",
+            "leave them out, or name the wider codes they came from beside the list",
         )
     if c.changed.height:
         yield Fault(
@@ -201,7 +201,7 @@ def _codes_in(plist: ProductList, edition: str) -> pl.DataFrame:
 
 @cache
 def _predecessor_table() -> pl.DataFrame:
-    return pl.read_csv(data_dir() / "reference" / "products" / "predecessors.csv", infer_schema=False)
+    return pl.read_csv(data_dir() / "reference" / "products" / "predecessors.csv", infer_schema=False, glob=False)
 
 
 def _predecessors(plist: ProductList, edition: str) -> pl.DataFrame:
@@ -221,7 +221,7 @@ def _predecessors(plist: ProductList, edition: str) -> pl.DataFrame:
 def _own_list(name: str) -> ProductList:
     folder = data_dir() / "reference" / "products"
     about = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
-    codes = pl.read_csv(folder / f"{name}.csv", infer_schema=False)
+    codes = pl.read_csv(folder / f"{name}.csv", infer_schema=False, glob=False)
     return ProductList(name, about.pop("edition"), codes, about)
 
 
@@ -235,7 +235,7 @@ def _file_list(name: str, edition: str) -> ProductList:
     try:
         beside = path.with_suffix(".toml")
         about = tomllib.loads(beside.read_text(encoding="utf-8")) if beside.exists() else {}
-        codes = pl.read_csv(path, infer_schema=False)
+        codes = pl.read_csv(path, infer_schema=False, glob=False)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, pl.exceptions.PolarsError) as error:
         raise InputError(f"cannot be read: {error}", where=name, mend="give a CSV with a column code") from error
     edition = str(about.pop("edition", "") or edition)

@@ -1,18 +1,22 @@
 """What an indicator is (`Indicator`, `@register`) and what it is given (the `Context` of one period and layer).
 
 Every indicator is one function Context -> frame(item, node, counterpart, score). It answers for all items of the
-context at once, so a ranking over thousands of products is a few grouped sums and not thousands of networks.
+context at once. Strength, concentration, dependence, removal_loss, and panopticon and chokepoint on direct routes are a
+few grouped sums however many items there are. Betweenness, pagerank, removal_loss_reach and chain layers make a network
+of every item and cost that much more: see `by_network`.
 """
 
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import polars as pl
 
+from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import Floats, Network, build_network
 from weaponized_interdependence.schemas import CONTROLS
@@ -22,6 +26,7 @@ T = TypeVar("T")
 
 RESULT = pl.Schema({"item": pl.String, "node": pl.String, "counterpart": pl.String, "score": pl.Float64})
 FLOW_UNIT = "unit of the flows"
+_NODE = ["item", "node"]
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,16 @@ class Context:
         """item, node, sent, received, world: the margins of `edges`; a node that only sends has received 0."""
 
         def make() -> pl.DataFrame:
-            sides = [
-                self.edges.select("item", node=end, sent=pl.col("value") * sent, received=pl.col("value") * (1 - sent))
-                for end, sent in (("origin", 1), ("destination", 0))
-            ]
-            margins = pl.concat(sides).group_by("item", "node").agg(steady_sum("sent", "received"))
-            return margins.with_columns(world=steady_sum("sent").over("item")).sort("item", "node")
+            sent, received = (
+                steady_sums(self.edges.select("item", pl.col(end).alias("node"), pl.col("value").alias(name)), _NODE)
+                for end, name in (("origin", "sent"), ("destination", "received"))
+            )
+            world = steady_sums(sent.select("item", world="sent"), ["item"])
+            margins = sent.join(received, on=_NODE, how="full", coalesce=True).sort(_NODE)
+            # A join may give a column that is one number, by which polars divides otherwise than by many equal ones.
+            times = margins.group_by("item", maintain_order=True).len()["len"].to_numpy()
+            whole = pl.Series("world", np.repeat(world["world"].to_numpy(), times))
+            return margins.with_columns(pl.col("sent", "received").fill_null(0.0), whole)
 
         return self.keep("totals", make)
 
@@ -89,19 +98,44 @@ class Context:
             yield str(item), build_network(rows, self_loops=self_loops)
 
 
-def steady_sum(*names: str) -> pl.Expr:
-    """Sum of columns that is the same to the last bit in every run and for every order of rows.
+def steady_sums(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Sum the one other column over rows with the same text keys; one row a group, sorted by the keys.
 
-    Floating-point sums depend on the order of what is added, and polars adds up groups in parallel. Smallest first is
-    one order, and the most accurate. Only for eager frames: the streaming engine splits even sorted groups.
+    The same to the last bit in every run and for every order of rows. Floating-point sums depend on the order of what
+    is added, and polars adds up groups in parallel; here all rows are sorted once by group and value, and added up in
+    that order: smallest first, which is also the most accurate. One number stands for the keys of a row, because
+    sorting by several texts takes many times as long.
+
+    >>> frame = pl.DataFrame({"node": ["B", "A", "B"], "value": [1.0, 2.0, 3.0]})
+    >>> steady_sums(frame, ["node"]).rows()
+    [('A', 2.0), ('B', 4.0)]
     """
-    return pl.col(*names).sort().sum()
+    (value,) = (c for c in frame.columns if c not in keys)
+    if frame.is_empty():
+        return frame.select(*keys, value)
+    known = {k: frame[k].unique().sort() for k in keys}
+    group = pl.lit(0, dtype=pl.UInt64)
+    if math.prod(map(len, known.values())) >= 2**64:
+        raise ModelError("too many groups to sum", mend="rank fewer items at a time")
+    for k, names in known.items():
+        group = group * len(names) + pl.col(k).cast(pl.Enum(names)).to_physical().cast(pl.UInt64)
+    ordered = frame.select(group.alias("group"), value).sort("group", value)
+    groups = ordered["group"].to_numpy()
+    first = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
+    found, columns = groups[first], {value: pl.Series(np.add.reduceat(ordered[value].to_numpy(), first))}
+    for k, names in reversed(known.items()):
+        columns[k] = names.gather(found % len(names))
+        found = found // len(names)
+    return pl.DataFrame(columns).select(*keys, value)
 
 
 def by_network(
     context: Context, score: Callable[[Network], Floats], self_loops: Literal["drop", "keep"] = "drop"
 ) -> pl.DataFrame:
-    """Apply a function from a network to one score a node, item by item, NaN meaning not defined."""
+    """Apply a function from a network to one score a node, item by item, NaN meaning not defined.
+
+    Cost is that of one network times the number of items: measured at 200 nodes and a seventh of all ties, MEASURED.
+    """
     parts = [
         pl.DataFrame({"node": net.nodes, "score": score(net)}, schema={"node": pl.String, "score": pl.Float64}).select(
             pl.lit(item).alias("item"), "node", pl.lit(None, dtype=pl.String).alias("counterpart"), "score"

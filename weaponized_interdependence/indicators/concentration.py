@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from weaponized_interdependence.indicators.base import Context, register, steady_sum
+from weaponized_interdependence.indicators.base import Context, register, steady_sums
 
 _WEIGHTS = "flow value gives the partner's share; a node's flows to itself are left out"
 _HHI = (
@@ -14,12 +14,14 @@ _HIRSCHMAN = "Hirschman (1945), National Power and the Structure of Foreign Trad
 
 def _sum_of_squares(context: Context, own: str) -> pl.DataFrame:
     """Sum of squared partner shares of every node at the `own` end; null where the node has no such flows."""
-    share = pl.col("value") / steady_sum("value").over("item", own)  # edges have one row a partner
-    found = context.edges.with_columns(squared=share**2).group_by("item", own).agg(score=steady_sum("squared"))
+    keys = ["item", "node"]
+    whole = context.totals.select(*keys, whole="received" if own == "destination" else "sent")
+    edges = context.edges.lazy().select("item", pl.col(own).alias("node"), "value")  # one row a partner
+    shares = edges.join(whole.lazy(), on=keys).select(*keys, score=(pl.col("value") / pl.col("whole")) ** 2).collect()
     return (
-        context.totals.select("item", "node")
-        .join(found.rename({own: "node"}), on=["item", "node"], how="left", maintain_order="left")
-        .select("item", "node", pl.lit(None, dtype=pl.String).alias("counterpart"), "score")
+        whole.select(keys)
+        .join(steady_sums(shares, keys), on=keys, how="left", maintain_order="left")
+        .select(*keys, pl.lit(None, dtype=pl.String).alias("counterpart"), "score")
     )
 
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from weaponized_interdependence.indicators.base import Context, register, steady_sum
+from weaponized_interdependence.indicators.base import Context, register
 
 _WEIGHTS = "flow value; a node's flows to itself are left out"
 _HIRSCHMAN = "Hirschman (1945), National Power and the Structure of Foreign Trade, University of California Press"
@@ -15,11 +15,12 @@ def _pairs(context: Context) -> pl.DataFrame:
     """item, node, counterpart, to, back: what node sends and receives, for every pair that trades; and its margins."""
 
     def make() -> pl.DataFrame:
-        forth = context.edges.select("item", node="origin", counterpart="destination", to="value", back=pl.lit(0.0))
-        back = context.edges.select("item", node="destination", counterpart="origin", to=pl.lit(0.0), back="value")
-        summed = pl.concat([forth, back]).group_by("item", "node", "counterpart").agg(steady_sum("to", "back"))
+        keys = ["item", "node", "counterpart"]
+        forth = context.edges.select("item", node="origin", counterpart="destination", to="value")
+        back = context.edges.select("item", node="destination", counterpart="origin", back="value")
+        both = forth.join(back, on=keys, how="full", coalesce=True).with_columns(pl.col("to", "back").fill_null(0.0))
         margins = context.totals.select("item", "node", "sent", "received")
-        return summed.join(margins, on=["item", "node"]).sort("item", "node", "counterpart")
+        return both.join(margins, on=["item", "node"]).sort(keys)
 
     return context.keep("pairs", make)
 

@@ -37,4 +37,5 @@ def pagerank(context: Context) -> pl.DataFrame:
 
 
 def _pagerank(net: Network, damping: float) -> Floats:
-    return np.array(to_igraph(net).pagerank(damping=damping, weights="strength", directed=True), dtype=np.float64)
+    graph = to_igraph(net, ("strength",))
+    return np.array(graph.pagerank(damping=damping, weights="strength", directed=True), dtype=np.float64)

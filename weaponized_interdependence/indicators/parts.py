@@ -6,7 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError
-from weaponized_interdependence.indicators.base import steady_sum
+from weaponized_interdependence.indicators.base import steady_sums
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import check_flows, refuse_overlap
 from weaponized_interdependence.schemas import FLOWS
@@ -15,6 +15,7 @@ from weaponized_interdependence.terms import Basis, Layer, weakest
 Flows = pl.DataFrame | pl.LazyFrame
 
 _COLUMNS = ("period", "layer", "origin", "destination", "item", "value", "unit", "basis")
+_TIE = ("item", "origin", "destination")
 
 
 class Part(NamedTuple):
@@ -51,7 +52,7 @@ def cut(flows: Flows | None, by_item: bool, periods: Sequence[str] | None, table
                 item = pl.lit("ALL").alias("item")
         rows = lazy.filter(pl.col("period") == period, pl.col("layer") == layer, pl.col("value") > 0)
         ties = rows.select(item, "origin", "destination", "value").collect()
-        yield Part(period, layer, _summed(ties), _labels(kind.with_columns(item), period, layer))
+        yield Part(period, layer, steady_sums(ties, _TIE), _labels(kind.with_columns(item), period, layer))
 
 
 def _checked(flows: Flows, periods: Sequence[str] | None, table: IOTable | None) -> pl.LazyFrame:
@@ -80,17 +81,6 @@ def _refuse_unknown(kinds: pl.DataFrame) -> None:
     ]
     if faults:
         raise InputError("flows use words that no vocabulary has", faults=faults)
-
-
-def _summed(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row a tie, sorted.
-
-    Ids of a sorted Enum sort and group like the names they stand for, at a quarter of the time and memory.
-    """
-    keys = ("item", "origin", "destination")
-    ids = {c: pl.Enum(rows[c].unique().sort()) for c in keys}
-    small = rows.select(*(pl.col(c).cast(ids[c]) for c in keys), "value")
-    return small.group_by(keys).agg(steady_sum("value")).sort(keys).with_columns(pl.col(keys).cast(pl.String))
 
 
 def _labels(kind: pl.DataFrame, period: str, layer: str) -> pl.DataFrame:

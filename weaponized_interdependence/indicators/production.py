@@ -14,6 +14,9 @@ Q = diag(q) over industries, the value of t's chains that escape at every stage 
 which for whole economies (q of 0 or 1) is hypothetical extraction: v_R' (I - A_RR)^-1 y_Rt over the industries R
 outside.
 
+Chains that begin, pass and end in one economy t are no ties between economies. Those that escape are worth, with the
+industries of t alone, q_t v_t'Q (I - A_tt Q)^-1 y_tt, and are taken off on both sides of every share.
+
 Cells below zero (stocks drawn down, rebates) are no deliveries, so no chain runs through them.
 """
 
@@ -59,10 +62,7 @@ class Production:
         try:
             return np.asarray(np.linalg.inv(np.eye(len(self.inputs)) - self.inputs), dtype=np.float64)
         except np.linalg.LinAlgError as error:
-            raise ModelError(
-                "production paths of this table never end: some industries only buy from each other",
-                mend="check the table's value added, or aggregate those industries",
-            ) from error
+            raise _endless() from error
 
     @cached_property
     def value(self) -> Floats:
@@ -79,6 +79,22 @@ class Production:
             q = 1.0 - self._industries(grip)
             escaping = np.asarray(np.linalg.solve(np.eye(len(q)) - (self.inputs * q).T, q * self.primary), dtype=float)
         return np.asarray((1.0 - grip) * (escaping @ self.demand))
+
+    def domestic(self, grip: Floats) -> Floats:
+        """Value of each economy's chains that never leave it and escape the grip at every stage, (N,).
+
+        For a grip of zero: all chains that cross no border.
+        """
+        n, j, _ = self.table.size
+        found = np.zeros(n)
+        for t, q in enumerate(1.0 - grip):
+            own = slice(t * j, (t + 1) * j)
+            left = np.eye(j) - q * self.inputs[own, own]
+            try:
+                found[t] = q * q * self.primary[own] @ np.linalg.solve(left, self.demand[own, t])
+            except np.linalg.LinAlgError as error:
+                raise _endless() from error
+        return found
 
     def deliverable(self, grip: Floats) -> Floats:
         """The same when purchases from within reach may go to others that already supply that cell, (N,).
@@ -121,3 +137,10 @@ class Production:
 
     def _industries(self, grip: Floats) -> Floats:
         return np.repeat(grip, len(self.table.sectors))
+
+
+def _endless() -> ModelError:
+    return ModelError(
+        "production paths of this table never end: some industries only buy from each other",
+        mend="check the table's value added, or aggregate those industries",
+    )

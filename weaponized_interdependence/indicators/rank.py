@@ -13,6 +13,7 @@ from weaponized_interdependence.errors import Fault, UnknownCodeError, UsageErro
 from weaponized_interdependence.harmonize.groups import expand
 from weaponized_interdependence.indicators.base import FLOW_UNIT, RESULT, Context, Indicator, Party
 from weaponized_interdependence.indicators.parts import Flows, cut
+from weaponized_interdependence.indicators.reach import control_basis
 from weaponized_interdependence.indicators.registry import INDICATORS, find
 from weaponized_interdependence.indicators.routes import ROUTES, Route
 from weaponized_interdependence.io_table import IOTable
@@ -107,7 +108,8 @@ def rank(
     for period, layer, rows, labels in cut(flows, "item" in by, None if periods is None else list(periods), table):
         own = table if table is not None and (period, layer) == (table.period, Layer.INPUTS) else None
         over = network if ROUTES.get(Layer(layer)) is Route.CHAIN else None
-        nodes = {*rows["origin"], *rows["destination"], *(own.economies if own else ()), *(over.nodes if over else ())}
+        nodes = {*rows["origin"].unique(), *rows["destination"].unique()}
+        nodes |= {*(own.economies if own else ()), *(over.nodes if over else ())}
         context = Context(
             period,
             layer,
@@ -300,9 +302,13 @@ def _labelled(scored: pl.DataFrame, indicator: Indicator, context: Context, labe
         labels = pl.DataFrame({"item": ["ALL"], "unit": [context.table.unit], "basis": [str(context.table.basis)]})
     unit = pl.col("unit") if indicator.unit == FLOW_UNIT else pl.lit(indicator.unit)
     basis = pl.col("basis")
-    if indicator.routed and context.ties is not None:
-        weaker = {str(b): str(weakest(b, context.ties.basis)) for b in Basis}
-        basis = basis.replace_strict(weaker, return_dtype=pl.String)
+    if indicator.routed:
+        ties = context.ties.basis if context.ties is not None else Basis.OBSERVED
+        place = {str(b): i for i, b in enumerate(Basis)}
+        legal = {label: place[weakest(ties, b)] for label, b in control_basis(context).items()}
+        other = pl.col("node").replace_strict(legal, default=place[ties], return_dtype=pl.Int64)
+        own = basis.replace_strict(place, return_dtype=pl.Int64)
+        basis = pl.max_horizontal(own, other).replace_strict({i: b for b, i in place.items()}, return_dtype=pl.String)
     return (
         scored.cast(RESULT)
         .join(labels, on="item", how="left")

@@ -19,6 +19,7 @@ import polars as pl
 
 from weaponized_interdependence.indicators.base import Context, Party
 from weaponized_interdependence.network import Floats
+from weaponized_interdependence.terms import Basis, weakest
 
 _REACH = pl.Schema({"jurisdiction": pl.String, "node": pl.String, "grip": pl.Float64, "member": pl.Boolean})
 
@@ -78,6 +79,26 @@ def reach_table(context: Context, nodes: list[str]) -> pl.DataFrame:
         .agg(pl.col("grip").max(), pl.col("member").any())
         .sort("jurisdiction", "node")
     )
+
+
+def control_basis(context: Context) -> dict[str, Basis]:
+    """Weakest basis of the controls that each jurisdiction grips nodes of the context by; none where it needs none.
+
+    At best estimated where a share is neither none nor all, for which of the node's flows it reaches is not known.
+    """
+    nodes = context.nodes
+    held: dict[str, list[tuple[str, float, str]]] = {}
+    columns = ("jurisdiction", "node", "share", "basis")
+    for holder, node, share, basis in context.controls.filter(pl.col("share") > 0).select(columns).rows():
+        if node in nodes:
+            held.setdefault(holder, []).append((node, share, basis))
+    found = {}
+    for party in jurisdictions(context, sorted(nodes)):
+        rows = [row for code in party.codes for row in held.get(code, ()) if row[0] not in party.codes]
+        if rows:
+            partly = [Basis.ESTIMATED for _, share, _ in rows if share < 1]
+            found[party.label] = weakest(*(basis for _, _, basis in rows), *partly)
+    return found
 
 
 def grips(context: Context, nodes: list[str]) -> Iterator[Grip]:

@@ -65,7 +65,7 @@ def _dominated_pairs(net: Network) -> Floats:
     sizes of the subtrees under v in the dominator trees of all other s. NaN where no two other nodes are connected.
     """
     n, _ = net.size
-    graph = to_igraph(net)
+    graph = to_igraph(net, ())
     reached, lost = np.zeros((n, n), dtype=bool), np.zeros(n)
     for source in range(n):
         parent = np.array(graph.dominator(source, mode="out"), dtype=np.float64)  # NaN: not reached

@@ -4,8 +4,8 @@ A tally has, for every item, jurisdiction (and target), `routed`: the value that
 that the jurisdiction touches or, when rerouting is allowed, can deny. Panopticon and chokepoint are quotients of these.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,13 +14,12 @@ from scipy import sparse
 from weaponized_interdependence.errors import ModelError, UsageError
 from weaponized_interdependence.indicators.base import RESULT, Context
 from weaponized_interdependence.indicators.chains import Chains, within
-from weaponized_interdependence.indicators.direct import tally_direct
+from weaponized_interdependence.indicators.direct import Scope, refuse_many, tally_direct
 from weaponized_interdependence.indicators.production import Production
-from weaponized_interdependence.indicators.reach import Grip, grips, targets
+from weaponized_interdependence.indicators.reach import Grip, grips, jurisdictions, targets
 from weaponized_interdependence.network import Floats, Network
 from weaponized_interdependence.terms import Layer, Term
 
-Scope = Literal["all", "extraterritorial", "target"]
 Masks = tuple[list[str], Any]
 Row = tuple[str, str, str | None, float, float, float]
 
@@ -70,7 +69,8 @@ class Route(Term):
     )
     PRODUCTION = (
         "production path",
-        "from value added through every using industry to final demand, as an input-output table traces it",
+        "from value added through every using industry to final demand, as an input-output table traces it; only paths "
+        "that cross a border, as on the other layers: those that begin, pass and end in one economy are left out",
     )
 
 
@@ -119,6 +119,10 @@ def _tally(context: Context, scope: Scope, rerouting: bool) -> pl.DataFrame:
         case Route.DIRECT:  # no other way to the same end: what is touched is what can be denied
             return tally_direct(context, scope).cast(TALLY)
         case Route.CHAIN:
+            if scope == "target":
+                nodes = sorted(context.nodes)
+                items = context.edges["item"].n_unique()
+                refuse_many(items * len(jurisdictions(context, nodes)) * len(targets(context, nodes)))
             rows: Iterable[Row] = (
                 row for item, net in context.networks() for row in _tally_chains(context, item, net, scope, rerouting)
             )
@@ -203,19 +207,21 @@ def _tally_production(context: Context, scope: Scope, rerouting: bool) -> Iterat
     production = context.keep("production", lambda: Production(table))
     nodes = list(table.economies)
     masks = _masks(context, nodes)
-    survive: Callable[[Floats], Floats] = production.deliverable if rerouting else production.untouched
     # An economy's flows are the chains that end in its demand, so a diagonal of column sums does for all but the
     # extraterritorial scope, which must also know where chains begin.
-    by_demander = production.demand.sum(axis=0)
+    domestic = production.domestic(np.zeros(len(nodes)))
+    abroad = production.demand.sum(axis=0) - domestic
     for held in grips(context, nodes):
+        escaping = production.untouched(held.grip) - production.domestic(held.grip)
         if scope == "extraterritorial":
             outside = ~held.member
-            routed = float(production.value[np.ix_(outside, outside)].sum())
-            lost = routed - float(survive(held.grip)[outside].sum())
-            yield "ALL", held.label, None, float(by_demander.sum()), routed, lost
-        else:
-            gone = np.diag(by_demander - survive(held.grip))
-            yield from _scoped("ALL", held, np.diag(by_demander), gone, scope, masks)
+            routed = float(production.value[np.ix_(outside, outside)].sum() - domestic[outside].sum())
+            yield "ALL", held.label, None, float(abroad.sum()), routed, routed - float(escaping[outside].sum())
+            continue
+        gone = abroad - escaping
+        if rerouting:  # what stays undeliverable of all chains is no less than of those that cross a border
+            gone = np.minimum(gone, abroad + domestic - production.deliverable(held.grip))
+        yield from _scoped("ALL", held, np.diag(abroad), np.diag(gone), scope, masks)
 
 
 def _scoped(item: str, held: Grip, value: Floats, lost: Floats, scope: Scope, masks: Masks) -> Iterator[Row]:

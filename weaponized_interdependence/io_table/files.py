@@ -53,17 +53,22 @@ def read_table(path: str | Path) -> IOTable:
     try:
         about = exports.read_metadata(path)
         labels = json.loads(about["labels"]) if about.get("table") == _FORM else None
-        cells = pl.read_parquet(path) if labels is not None else pl.DataFrame()
+        labels = labels if isinstance(labels, dict) else None
+        cells = pl.read_parquet(path, glob=False) if labels is not None else pl.DataFrame()
     except FileNotFoundError as error:
         raise InputError("no such file", where=str(path), mend="check the path") from error
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, KeyError, RecursionError, pl.exceptions.PolarsError) as error:
         raise InputError(
-            f"cannot be read: {str(error).splitlines()[0]}", where=str(path), mend="is it whole?"
+            f"cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}",
+            where=str(path),
+            mend="is it whole?",
         ) from error
     if labels is None:
         raise InputError("not an input-output table file", where=str(path), mend="write it with write_table")
     if lacking := [k for k in _LABELS if k not in labels] + [k for k in _ABOUT if k not in about]:
         raise InputError(f"its metadata lacks {', '.join(lacking)}", where=str(path), mend="write it with write_table")
+    if wrong := [k for k in _LABELS if not _is_text_list(labels[k])]:
+        raise InputError(f"its labels {', '.join(wrong)} are no lists of text", where=str(path), mend="is it damaged?")
     named = {k: tuple(labels[k]) for k in _LABELS}
     n, j, f = len(named["economies"]), len(named["sectors"]), len(named["demands"])
     coded = _coded(cells, named, str(path))
@@ -83,6 +88,10 @@ def read_table(path: str | Path) -> IOTable:
                 array[to] = value
         arrays[kind] = array
     return IOTable(**named, **arrays, **{k: about[k] for k in _ABOUT})  # type: ignore[arg-type]
+
+
+def _is_text_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(v, str) for v in value)
 
 
 def _long(table: IOTable) -> pl.DataFrame:

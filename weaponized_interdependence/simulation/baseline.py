@@ -14,17 +14,20 @@ from weaponized_interdependence.errors import Fault, InputError, ModelError, Usa
 from weaponized_interdependence.exports import read_frame
 from weaponized_interdependence.io_table import IOTable, read_table
 from weaponized_interdependence.macro import gdp_reference
-from weaponized_interdependence.periods import last_day, year_of
+from weaponized_interdependence.network import overlapping_items
+from weaponized_interdependence.periods import first_day, last_day, year_of
 from weaponized_interdependence.scenario import Scenario
 from weaponized_interdependence.schemas import FLOWS, MACRO
 from weaponized_interdependence.settings import data_dir
 from weaponized_interdependence.simulation.sectors import table_flows
 from weaponized_interdependence.simulation.shock import trade_layers
 from weaponized_interdependence.sources.reading import stamp
+from weaponized_interdependence.sums import steady_sum
 from weaponized_interdependence.terms import Layer
 
 Flows = pl.DataFrame | str | Path
 
+_STOCKS = (Layer.CLAIMS.value, Layer.OWNERSHIP.value)
 _GDP_YEARS = 5  # how far from the year of the flows a GDP figure may lie and still give the size of an economy
 
 
@@ -42,7 +45,10 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """Flows of one period a layer, the table, and the sizes of economies."""
+    """Flows of one period a layer, in the order of their keys; the table; and the sizes of economies.
+
+    `gdp` is of a year; `length` is the part of a year that the trade flows last, `expenditure` is of that length.
+    """
 
     flows: pl.DataFrame
     table: IOTable | None
@@ -51,6 +57,13 @@ class Baseline:
     inputs: tuple[Input, ...]
     notes: tuple[str, ...]
     has_flows: bool
+    length: float = 1.0
+
+    @property
+    def periods(self) -> dict[str, str]:
+        """The period chosen of each layer, and of the table."""
+        chosen = dict(self.flows.select("layer", "period").unique().sort("layer", "period").iter_rows())
+        return {**chosen, **({"table": self.table.period} if self.table is not None else {})}
 
     @property
     def layers(self) -> list[str]:
@@ -97,9 +110,9 @@ def load(
         parts = [_flows(part, read, known=bool(given)) for part in _several(flows)]
         if not parts:
             raise UsageError("an empty list of flows", mend="give FLOWS, or leave flows out")
-        frame = _one_period(pl.concat(parts), scenario.date, period, notes)
+        frame = _one_period(_together(parts), scenario.date, period, notes)
         frame = _no_totals(frame, notes)
-        notes += _side_by_side(frame)
+        _refuse_overlap(frame)
     if isinstance(table, str | Path):
         path, table = table, read_table(table)
         read.append(stamped("table", Path(path), len(table.x), (table.period,)))
@@ -107,9 +120,12 @@ def load(
         _not_from_the_future(table, scenario.date, notes)
         if not any(i.name == "table" for i in [*given, *read]):
             read.append(_table_input(table))
-    frame = _with_domestic(frame, table, notes)
+    # One order, whatever the order of the input: sums of floating-point numbers depend on it.
+    frame = _with_domestic(frame, table, notes).sort(FLOWS.key)
     gdp = _gdp(macro, _year(frame, table), read, notes)
-    return Baseline(frame, table, gdp, _expenditure(frame, gdp), (*given, *read), tuple(notes), flows is not None)
+    length = _length(frame, notes)
+    spending = _expenditure(frame, gdp, length)
+    return Baseline(frame, table, gdp, spending, (*given, *read), tuple(notes), flows is not None, length)
 
 
 def stamped(name: str, path: Path, rows: int, periods: tuple[str, ...] = ()) -> Input:
@@ -127,42 +143,39 @@ def _several(flows: Flows | Sequence[Flows]) -> list[Flows]:
 
 def _flows(part: Flows, read: list[Input], *, known: bool) -> pl.DataFrame:
     if isinstance(part, pl.DataFrame):
-        frame = _checked(part)
+        frame = FLOWS.conform(part, where="flows")
         if not known:
             read.append(_frame_input("flows", frame))
         return frame
-    frame = _checked(read_frame(part, FLOWS))
+    frame = read_frame(part, FLOWS)
     read.append(stamped("flows", Path(part), frame.height, tuple(frame["period"].unique().sort())))
     return frame
 
 
-def _checked(frame: pl.DataFrame) -> pl.DataFrame:
-    """FLOWS free of what would make every number wrong. Not the full check: a year may have eleven million rows."""
-    empty = FLOWS.conform(frame.head(0))
-    absent = [
-        pl.lit(None, dtype=dtype).alias(name) for name, dtype in FLOWS.schema.items() if name not in frame.columns
-    ]
-    frame = frame.with_columns(absent).select(empty.columns).cast(pl.Schema(FLOWS.schema))
-    value = pl.col("value")
-    bad = frame.select(
-        missing=value.is_null().sum(),
-        not_finite=(~value.is_finite()).sum(),
-        negative=(value < 0).sum(),
-    ).row(0, named=True)
-    faults = [Fault(f"{count} value(s) {name.replace('_', ' ')}") for name, count in bad.items() if count]
-    units = frame["unit"].unique().to_list()
-    if [u for u in units if u != "USD"]:
-        faults.append(Fault(f"units are {', '.join(map(str, units))}", mend="convert the flows to USD"))
-    if faults:
-        raise InputError("these flows cannot be simulated on", faults=faults)
-    return frame
+def _together(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """The parts as one: in USD, and no flow told by two of them."""
+    flows = pl.concat(parts)
+    if wrong := [u for u in flows["unit"].unique().sort() if u != "USD"]:
+        raise InputError(f"units are {', '.join(wrong)}", mend="convert the flows to USD")
+    if len(parts) > 1:
+        repeats = flows.height - flows.select(pl.struct(FLOWS.key).n_unique()).item()
+        if repeats:
+            raise InputError(
+                f"{repeats} row(s) of one set of flows are told again by another",
+                mend="give each period, layer, pair and item once: is a file named twice?",
+            )
+    return flows
 
 
 def _one_period(flows: pl.DataFrame, on: date, period: str | None, notes: list[str]) -> pl.DataFrame:
-    """Of every layer the last period that ends by the day `on`; failing that, the one that the day lies in."""
+    """Of every layer the last period that ends by the day `on`; failing that, the one that the day lies in.
+
+    Flows of a whole year are taken before those of a quarter or a month, even where these are later: a season is not a
+    year. Stocks (claims, ownership) have no length, and the last one counts.
+    """
     held = flows.select("layer", "period").unique().sort("layer", "period")
     if period is not None:
-        if last_day(period).year > on.year or _first_day(period) > on:
+        if first_day(period) > on:
             raise UsageError(
                 f"period {period} is later than the scenario ({on})",
                 mend="choose an earlier period, or move the scenario's date",
@@ -175,8 +188,12 @@ def _one_period(flows: pl.DataFrame, on: date, period: str | None, notes: list[s
     for (layer,), rows in held.group_by("layer", maintain_order=True):
         periods = [p for p in rows["period"] if period in (None, p)]
         past = [p for p in periods if last_day(p) <= on]
-        current = [p for p in periods if _first_day(p) <= on]
-        if not (chosen := max(past or current, default=None, key=last_day)):
+        current = [p for p in periods if first_day(p) <= on]
+        candidates = past or current
+        if layer not in _STOCKS:
+            longest = max(map(_part_of_year, candidates), default=1.0)
+            candidates = [p for p in candidates if _part_of_year(p) == longest]
+        if not (chosen := max(candidates, default=None, key=last_day)):
             what = f"has no period {period}" if period else f"has only periods after {on}: {', '.join(rows['period'])}"
             notes.append(f"layer {layer} {what}; it is left out")
             continue
@@ -192,42 +209,73 @@ def _one_period(flows: pl.DataFrame, on: date, period: str | None, notes: list[s
     if held.height == len(wanted):
         return flows
     keep = pl.DataFrame({"layer": list(wanted), "period": list(wanted.values())})
-    return flows.join(keep, on=["layer", "period"], how="semi")
+    return flows.join(keep, on=["layer", "period"], how="semi", maintain_order="left")
 
 
-def _first_day(period: str) -> date:
-    year = int(period[:4])
-    month = 3 * int(period[-1]) - 2 if "Q" in period else int(period[5:] or 1)
-    return date(year, month, 1)
+def _part_of_year(period: str) -> float:
+    return 1 / 4 if "Q" in period else 1 / 12 if len(period) > 4 else 1.0
+
+
+def _length(flows: pl.DataFrame, notes: list[str]) -> float:
+    """Which part of a year the trade flows last: GDP and spending of a year are cut to it."""
+    trade = flows.filter(pl.col("layer").is_in(trade_layers(flows)))
+    periods = dict(trade.select("layer", "period").unique().sort("layer").iter_rows())
+    lengths = {_part_of_year(p) for p in periods.values()}
+    if len(lengths) > 1:
+        raise ModelError(
+            "the layers of trade are of periods of different length and cannot be added up",
+            faults=[Fault(f"layer {layer}: {p}") for layer, p in periods.items()],
+            mend="give all of them by year (or all by quarter, or month), or say which period",
+        )
+    length = lengths.pop() if lengths else 1.0
+    if length < 1:
+        name = {1 / 4: "quarter", 1 / 12: "month"}[length]
+        notes.append(
+            f"the trade flows are of one {name}: losses are of that {name}, shares of GDP of 1/{1 / length:.0f} of a "
+            "year's GDP; seasons are not evened out. Stocks of claims stand against a year's GDP"
+        )
+    return length
 
 
 def _no_totals(flows: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
-    """TOTAL beside its parts would count everything twice."""
-    total = pl.col("item") == "TOTAL"
+    """TOTAL, of whatever classification, beside its parts would count everything twice."""
+    total = (pl.col("item") == "TOTAL") | pl.col("item").str.ends_with(":TOTAL")
     both = flows.group_by("layer").agg(total.any().alias("total"), (~total).any().alias("parts"))
     layers = both.filter(pl.col("total") & pl.col("parts"))["layer"].sort().to_list()
     if not layers:
         return flows
-    notes.append(f"layer {', '.join(layers)}: rows of item TOTAL are left out, their parts are in the same flows")
+    for layer in layers:
+        value = flows.filter(pl.col("layer") == layer).group_by(total.alias("total")).agg(steady_sum("value"))
+        sums = dict(value.iter_rows())
+        notes.append(
+            f"layer {layer}: rows of item TOTAL ({sums[True]:.4g} USD) are left out, their parts ({sums[False]:.4g} "
+            "USD) are in the same flows"
+        )
     return flows.filter(~(total & pl.col("layer").is_in(layers)))
 
 
-def _side_by_side(flows: pl.DataFrame) -> list[str]:
-    """A layer in two classifications may be the same trade told twice; that cannot be known here, so it is said."""
-    heads = flows.select("layer", pl.col("item").str.extract(r"^([^:]+)", 1).alias("head")).unique()
-    said = []
-    for (layer,), rows in heads.sort("layer", "head").group_by("layer", maintain_order=True):
-        if rows.height > 1 and layer in (Layer.GOODS, Layer.SERVICES, Layer.INPUTS):
-            heads_held = " and ".join(rows["head"])
-            said.append(f"layer {layer} holds items of {heads_held} side by side: what is told in both counts twice")
-    return said
+def _refuse_overlap(flows: pl.DataFrame) -> None:
+    """Raise UsageError where the items of a layer hold each other: every sum would count a flow twice."""
+    items = flows.select("layer", "item").unique().sort("layer", "item")
+    faults = [
+        Fault(f"layer {layer}: {reason}")
+        for (layer,), rows in items.group_by("layer", maintain_order=True)
+        for reason in overlapping_items(rows["item"])
+    ]
+    if faults:
+        shown = [*faults[:20], *([Fault(f"and {len(faults) - 20} more")] if len(faults) > 20 else [])]
+        raise UsageError(
+            "these flows tell the same trade more than once",
+            faults=shown,
+            mend="give each layer in one classification and at one level of detail",
+        )
 
 
 # ---- table ------------------------------------------------------------------------------------------------------
 
 
 def _not_from_the_future(table: IOTable, on: date, notes: list[str]) -> None:
-    if _first_day(table.period) > on:
+    if first_day(table.period) > on:
         raise ModelError(
             f"the input-output table ({table.period}) is later than the scenario ({on})",
             mend="give an earlier table, or move the scenario's date",
@@ -247,7 +295,12 @@ def _with_domestic(flows: pl.DataFrame, table: IOTable | None, notes: list[str])
     own = own.join(trade.select("layer", "item", "period").unique(), on=["layer", "item", "period"], how="semi")
     if own.is_empty():
         return flows
-    notes.append(f"domestic sales of {table.period} are taken from the input-output table")
+    notes += [
+        f"domestic sales of {table.period} are taken from the input-output table, which is net of re-exports, while "
+        "the flows are gross: where much is re-exported (hubs) the share of imports, and so the loss, is overstated",
+        "domestic sales: a seller that may no longer export still sells at home, where imports that are denied leave "
+        "room; its exports channel counts both, and may show a gain",
+    ]
     return pl.concat([flows, own.select(flows.columns)])
 
 
@@ -300,18 +353,17 @@ def _gdp(macro: pl.DataFrame | str | Path | None, year: int, read: list[Input], 
     return dict(zip(near["economy"], near["value"], strict=True))
 
 
-def _expenditure(flows: pl.DataFrame, gdp: Mapping[str, float]) -> dict[str, float]:
-    """Total spending E of every economy with a GDP: GDP plus its imports in the flows, and never less than what the
-    flows themselves say it buys. To first order a loss does not depend on E; it only says how small an item is.
+def _expenditure(flows: pl.DataFrame, gdp: Mapping[str, float], length: float) -> dict[str, float]:
+    """Total spending E of every economy with a GDP, in the time the flows last: GDP plus its imports in the flows, and
+    never less than what the flows themselves say it buys. To first order a loss does not depend on E; it only says how
+    small an item is.
     """
     trade = flows.filter(pl.col("layer").is_in(trade_layers(flows)))
-    bought = trade.group_by("destination").agg(
-        pl.col("value").sum().alias("all"),
-        pl.col("value").filter(pl.col("origin") != pl.col("destination")).sum().alias("imports"),
-    )
+    abroad = pl.when(pl.col("origin") != pl.col("destination")).then(pl.col("value")).otherwise(0.0)
+    bought = trade.with_columns(abroad.alias("imports")).group_by("destination").agg(steady_sum("value", "imports"))
     spent = {name: (total, imports) for name, total, imports in bought.iter_rows()}
     return {
-        name: max(size + spent.get(name, (0.0, 0.0))[1], 1.000001 * spent.get(name, (0.0, 0.0))[0])
+        name: max(length * size + spent.get(name, (0.0, 0.0))[1], 1.000001 * spent.get(name, (0.0, 0.0))[0])
         for name, size in gdp.items()
     }
 

@@ -63,7 +63,7 @@ def load(name: str | Path = "default") -> Elasticities:
     """
     path = _find(name)
     try:
-        raw = pl.read_csv(path, infer_schema=False)
+        raw = pl.read_csv(path, infer_schema=False, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"cannot be read: {str(error).splitlines()[0]}", where=str(path)) from error
     if {"HS6", "zero", "positive", "sigma"} <= set(raw.columns):

@@ -13,42 +13,36 @@ import polars as pl
 
 from weaponized_interdependence.simulation.impact import Answer, answer_rows
 from weaponized_interdependence.simulation.shock import CASES, trade_layers, weakest_basis
-from weaponized_interdependence.terms import Channel, Horizon, Layer, Metric
+from weaponized_interdependence.sums import steady_sum
+from weaponized_interdependence.terms import Channel, Horizon, Layer, Metric, Role
 
 ADDITIVE = (Channel.IMPORTS, Channel.EXPORTS)
 
 
 def exposure(shock: pl.DataFrame, flows: pl.DataFrame) -> Answer:
-    """Baseline, denied value and loss (= denied value) of every party, by item and channel.
+    """Denied value and loss of every party, by item and channel, and what everyone trades or holds before the measures.
 
     Parameters: `shock` (SHOCK), `flows` (FLOWS of the same periods). Units: those of the flows.
 
-    Imports count for the destination, exports for the origin, on goods and services (on inputs where both are absent).
-    Claims that are blocked are a loss of the creditor; the debtor's side, a source of funds that dries up, is shown as
-    denied value only. Payments that lose their route are denied value only: the loss is in the trade they pay for.
+    Imports count for the destination, exports for the origin, on goods and services (on inputs where both are absent):
+    the loss is the denied value. Of claims only what is blocked is a loss, of access, and the creditor's; the debtor's
+    side, a source of funds that dries up, and measures on new claims are denied value only. Payments that lose their
+    route are denied value only: the loss is in the trade they pay for.
+
+    No ratios of target to coalition where every flow that stops is one between them: what one loses the other loses.
     """
-    layers = trade_layers(flows)
-    trade = pl.col("layer").is_in(layers)
+    trade, claims, payments = (
+        pl.col("layer").is_in(layers) for layers in (trade_layers(flows), [Layer.CLAIMS.value], [Layer.PAYMENTS.value])
+    )
     sides = [
-        (Channel.IMPORTS, "destination", trade, True),
-        (Channel.EXPORTS, "origin", trade, True),
-        (Channel.CLAIMS, "origin", pl.col("layer") == Layer.CLAIMS.value, True),
-        (Channel.CLAIMS, "destination", pl.col("layer") == Layer.CLAIMS.value, False),
-        (Channel.PAYMENTS, "origin", pl.col("layer") == Layer.PAYMENTS.value, False),
-        (Channel.PAYMENTS, "destination", pl.col("layer") == Layer.PAYMENTS.value, False),
+        (Channel.IMPORTS, "destination", trade, "denied"),
+        (Channel.EXPORTS, "origin", trade, "denied"),
+        (Channel.CLAIMS, "origin", claims, "blocked"),
+        (Channel.CLAIMS, "destination", claims, None),
+        (Channel.PAYMENTS, "origin", payments, None),
+        (Channel.PAYMENTS, "destination", payments, None),
     ]
     hit = shock.filter(pl.col("denied_high") > 0)
-    frames = []
-    for channel, end, chosen, loses in sides:
-        denied = _denied(hit.filter(chosen), end, channel)
-        frames.append(denied)
-        if loses:
-            frames.append(denied.with_columns(pl.lit(Metric.LOSS.value).alias("metric")))
-        frames.append(_baseline(flows.filter(chosen), end, channel, set(denied["party"])))
-    # A claim has two ends that may both be a party's own: one row a party and channel.
-    rows = answer_rows(frames)
-    keys = [c for c in rows.columns if c not in (*CASES, "basis")]
-    rows = rows.group_by(keys, maintain_order=True).agg(*(pl.col(c).sum() for c in CASES), weakest_basis())
     notes = [
         "exposure: value of what stops, before anyone finds another seller or buyer. What cannot be replaced may be "
         "worth more than it costs: the welfare loss in substitution can be larger. Each stopped flow stands at both "
@@ -56,29 +50,52 @@ def exposure(shock: pl.DataFrame, flows: pl.DataFrame) -> Answer:
     ]
     if shock["tariff"].max() or 0:
         notes.append("exposure: a tariff denies nothing by itself; see the substitution model")
-    return Answer("exposure", rows.select(answer_rows([]).columns), ADDITIVE, tuple(notes))
-
-
-def _denied(hit: pl.DataFrame, end: str, channel: Channel) -> pl.DataFrame:
-    return (
-        hit.group_by(end, "item", maintain_order=True)
-        .agg(
-            (pl.col("value") * pl.col("denied_low")).sum().alias("low"),
-            (pl.col("value") * pl.col("denied_high")).sum().alias("high"),
-            # `value` last: it is also the name of the flow's own column
-            (pl.col("value") * pl.col("denied")).sum().alias("value"),
-            weakest_basis(),
+    if hit.filter(claims & (pl.col("blocked_high") > 0)).height:
+        notes.append(
+            "exposure: loss in channel claims is the creditor's loss of access to claims that are blocked: a stock, "
+            "which may be given back, not a destruction of wealth"
         )
+    frames = []
+    for channel, end, chosen, loses in sides:
+        stopped = hit.filter(chosen)
+        frames.append(_valued(stopped, end, channel, Metric.DENIED_VALUE, "denied"))
+        if loses is not None:
+            frames.append(_valued(stopped, end, channel, Metric.LOSS, loses))
+        if stopped.height or (channel in ADDITIVE and hit.height):
+            frames.append(_baseline(flows.filter(chosen), end, channel))
+    # A claim has two ends that may both be a party's own: one row a party and channel.
+    rows = answer_rows(frames)
+    keys = [c for c in rows.columns if c not in (*CASES, "basis")]
+    rows = rows.group_by(keys, maintain_order=True).agg(steady_sum(*CASES), weakest_basis())
+    third = Role.THIRD_PARTY.value
+    between = hit.filter(trade & ((pl.col("origin_role") == third) | (pl.col("destination_role") == third))).is_empty()
+    if between and hit.filter(trade).height:
+        notes.append(
+            "exposure: no ratio of losses, target to coalition: every flow that stops is one between them, so the "
+            "one in money would be 1 and that of GDP shares the ratio of their GDPs, whatever the measures"
+        )
+    unrated = (*ADDITIVE, Channel.ALL) if between else ()
+    return Answer("exposure", rows.select(answer_rows([]).columns), ADDITIVE, tuple(notes), unrated=unrated)
+
+
+def _valued(hit: pl.DataFrame, end: str, channel: Channel, metric: Metric, stem: str) -> pl.DataFrame:
+    """Value times share, summed over the flows with an end at each party, by item."""
+    columns = {case: stem if case == "value" else f"{stem}_{case}" for case in CASES}
+    return (
+        hit.with_columns((pl.col("value") * pl.col(column)).alias(case) for case, column in columns.items())
+        .group_by(end, "item", maintain_order=True)
+        .agg(steady_sum(*CASES), weakest_basis())
         .rename({end: "party"})
-        .with_columns(_fixed(channel, Metric.DENIED_VALUE))
+        .with_columns(_fixed(channel, metric))
     )
 
 
-def _baseline(flows: pl.DataFrame, end: str, channel: Channel, parties: set[str]) -> pl.DataFrame:
+def _baseline(flows: pl.DataFrame, end: str, channel: Channel) -> pl.DataFrame:
+    """What everyone trades or holds, hit or not, so that sums over groups are of whole groups."""
     base = (
-        flows.filter(pl.col(end).is_in(sorted(parties)) & (pl.col("origin") != pl.col("destination")))
+        flows.filter(pl.col("origin") != pl.col("destination"))
         .group_by(end, maintain_order=True)
-        .agg(pl.col("value").sum(), weakest_basis())
+        .agg(steady_sum("value"), weakest_basis())
         .rename({end: "party"})
     )
     return base.with_columns(

@@ -12,6 +12,7 @@ import polars as pl
 
 from weaponized_interdependence.schemas import IMPACTS
 from weaponized_interdependence.simulation.shock import CASES, Parties, humanitarian_imports, weakest_basis, weakest_of
+from weaponized_interdependence.sums import steady_sum
 from weaponized_interdependence.terms import Basis, Channel, Horizon, Metric, Role, weakest
 
 ALL = "ALL"
@@ -48,6 +49,7 @@ class Answer:
 
     `additive` names the channels whose losses may be added to one loss of the party; the others are views of the same
     event (or stocks beside flows) and are never summed. `gdp` overrides the economy sizes the shares are taken of.
+    `unrated` names the channels in which target and coalition lose the same by construction: no ratio is taken there.
     """
 
     model: str
@@ -56,6 +58,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
     gdp: Mapping[str, float] | None = None
+    unrated: tuple[Channel, ...] = ()
 
 
 def answer_rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -71,19 +74,26 @@ def no_answer(model: str, notes: tuple[str, ...] = ()) -> Answer:
 
 
 def to_impacts(
-    answer: Answer, scenario: str, phase: str, parties: Parties, everyone: Sequence[str], gdp: Mapping[str, float]
+    answer: Answer,
+    scenario: str,
+    phase: str,
+    parties: Parties,
+    everyone: Sequence[str],
+    gdp: Mapping[str, float],
+    length: float = 1.0,
 ) -> pl.DataFrame:
     """IMPACTS rows of one model and phase.
 
     `everyone` are the economies the answer is about: each gets its ALL rows, zero where nothing reaches it.
+    `gdp` is of a year, `length` the part of a year that the flows last.
     """
-    sizes = answer.gdp or gdp
     rows = _over_items(answer.rows)
     rows = pl.concat([rows, _over_channels(rows, answer.additive)])
-    rows = _with_silent(rows, parties, everyone)
+    rows = _with_silent(rows, answer.additive, parties, everyone)
     rows = pl.concat([rows, *_over_parties(rows, parties, everyone)])
-    rows = pl.concat([rows, _gdp_shares(rows, parties, everyone, sizes)])
-    rows = pl.concat([rows, _ratios(rows, parties)])
+    sizes, length = (gdp, length) if answer.gdp is None else (answer.gdp, 1.0)
+    rows = pl.concat([rows, _gdp_shares(rows, parties, everyone, sizes, length)])
+    rows = pl.concat([rows, _ratios(rows, parties, answer.unrated)])
     return finish(rows, answer.model, scenario, phase, parties)
 
 
@@ -126,7 +136,7 @@ def _sum(rows: pl.DataFrame, keys: Sequence[str], **fixed: str) -> pl.DataFrame:
     """Sum the cases over `keys`; basis is the weakest; `fixed` fills the columns summed over."""
     return (
         rows.group_by(keys, maintain_order=True)
-        .agg(*(pl.col(case).sum() for case in CASES), weakest_basis())
+        .agg(steady_sum(*CASES), weakest_basis())
         .with_columns(pl.lit(value).alias(name) for name, value in fixed.items())
         .select(pl.col(name).cast(dtype) for name, dtype in ANSWER.items())
     )
@@ -144,11 +154,20 @@ def _over_channels(rows: pl.DataFrame, additive: Sequence[Channel]) -> pl.DataFr
     return _sum(named, ["horizon", "party", "item", "metric"], channel=Channel.ALL.value)
 
 
-def _with_silent(rows: pl.DataFrame, parties: Parties, everyone: Sequence[str]) -> pl.DataFrame:
-    """A party that nothing reaches has a loss of zero, said in a row: absence would read as `not computed`."""
+def _with_silent(
+    rows: pl.DataFrame, additive: Sequence[Channel], parties: Parties, everyone: Sequence[str]
+) -> pl.DataFrame:
+    """A party that nothing reaches has a loss of zero, said in a row: absence would read as `not computed`.
+
+    So has a channel of the model that reaches nobody.
+    """
     totals = rows.filter((pl.col("item") == ALL) & (pl.col("metric") == Metric.LOSS.value))
-    seen = totals.select("horizon", "channel", "metric", "item").unique(maintain_order=True)
-    basis = weakest(*totals["basis"].unique()).value
+    model = [c.value for c in (*additive, Channel.ALL)] if additive else []
+    channels = pl.DataFrame({"channel": model}, schema={"channel": pl.String})
+    grid = rows.select("horizon").unique(maintain_order=True).join(channels, how="cross", maintain_order="left")
+    seen = pl.concat([totals.select("horizon", "channel"), grid]).unique(maintain_order=True)
+    seen = seen.with_columns(pl.lit(Metric.LOSS.value).alias("metric"), pl.lit(ALL).alias("item"))
+    basis = weakest(*(totals if totals.height else rows)["basis"].unique()).value
     names = pl.DataFrame({"party": sorted({*everyone, *parties.target, *parties.senders})}, schema={"party": pl.String})
     grid = seen.join(names, how="cross").join(totals, on=_KEYS, how="anti")
     zero = grid.with_columns(*(pl.lit(0.0).alias(case) for case in CASES), pl.lit(basis).alias("basis"))
@@ -168,9 +187,12 @@ def _over_parties(rows: pl.DataFrame, parties: Parties, everyone: Sequence[str])
 
 
 def _gdp_shares(
-    rows: pl.DataFrame, parties: Parties, everyone: Sequence[str], gdp: Mapping[str, float]
+    rows: pl.DataFrame, parties: Parties, everyone: Sequence[str], gdp: Mapping[str, float], length: float
 ) -> pl.DataFrame:
-    """LOSS / GDP; null where GDP is unknown. For a group, loss and GDP of the same members: those that have one."""
+    """LOSS / GDP; null where GDP is unknown. For a group, loss and GDP of the same members: those that have one.
+
+    GDP is cut to the length of the flows, but for claims: a stock stands against a year's.
+    """
     losses = rows.filter(pl.col("metric") == Metric.LOSS.value)
     known = [name for name in {*everyone, *parties.target, *parties.senders} if name in gdp]
     sized = losses.filter(pl.col("party").is_in(known))
@@ -183,10 +205,16 @@ def _gdp_shares(
     )
     unknown = losses.filter(~pl.col("party").is_in([*known, *_groups(parties, everyone)]))
     shares = pl.concat([sized, *sums, unknown]).join(bases, on="party", how="left", maintain_order="left")
-    return shares.with_columns(
-        *(pl.when(pl.col("gdp") > 0).then(pl.col(case) / pl.col("gdp")).alias(case) for case in CASES),
-        pl.lit(Metric.LOSS_GDP.value).alias("metric"),
-    ).select(rows.columns)
+    stock = pl.col("channel") == Channel.CLAIMS.value
+    gdp_then = pl.when(stock).then(pl.col("gdp")).otherwise(length * pl.col("gdp"))
+    return (
+        shares.with_columns(gdp_then.alias("gdp"))
+        .with_columns(
+            *(pl.when(pl.col("gdp") > 0).then(pl.col(case) / pl.col("gdp")).alias(case) for case in CASES),
+            pl.lit(Metric.LOSS_GDP.value).alias("metric"),
+        )
+        .select(rows.columns)
+    )
 
 
 def _groups(parties: Parties, everyone: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -200,12 +228,16 @@ def _groups(parties: Parties, everyone: Sequence[str]) -> dict[str, tuple[str, .
     }
 
 
-def _ratios(rows: pl.DataFrame, parties: Parties) -> pl.DataFrame:
-    """Target over coalition, of LOSS and of LOSS_GDP; null where the coalition does not lose: there is no ratio."""
+def _ratios(rows: pl.DataFrame, parties: Parties, unrated: Sequence[Channel]) -> pl.DataFrame:
+    """Target over coalition, of LOSS and of LOSS_GDP; null where the coalition does not lose: there is no ratio.
+
+    None at all in `unrated` channels.
+    """
     target = TARGETS if len(parties.target) > 1 else parties.target[0]
     ways = {Metric.LOSS: Metric.LOSS_RATIO, Metric.LOSS_GDP: Metric.LOSS_GDP_RATIO}
     keys = ["horizon", "channel", "item", "metric"]
-    chosen = rows.filter((pl.col("item") == ALL) & pl.col("metric").is_in([str(m) for m in ways]))
+    rated = (pl.col("item") == ALL) & ~pl.col("channel").is_in([str(c) for c in unrated])
+    chosen = rows.filter(rated & pl.col("metric").is_in([str(m) for m in ways]))
     pair = chosen.filter(pl.col("party") == target).join(
         chosen.filter(pl.col("party") == COALITION), on=keys, suffix="_by", maintain_order="left"
     )
@@ -237,15 +269,18 @@ def humanitarian_rows(
     stems = {Metric.HUMANITARIAN_BANNED_SHARE: "denied", Metric.HUMANITARIAN_EFFECTIVE_SHARE: "effective"}
     frames = []
     for party in parties.target:
-        total = base.filter(pl.col("destination") == party)["value"].sum()
+        total = base.filter(pl.col("destination") == party).select(steady_sum("value")).item()
         mine = hit.filter(pl.col("destination") == party)
         for metric, stem in stems.items():
             columns = {case: stem if case == "value" else f"{stem}_{case}" for case in CASES}
             shares = {
-                case: float((mine["value"] * mine[column]).sum()) / float(total) if total else None
+                case: mine.select(pl.col("value") * pl.col(column)).select(steady_sum("value")).item() / total
+                if total
+                else None
                 for case, column in columns.items()
             }
-            basis = weakest(*base["basis"].unique(), *([Basis.ASSUMED] if stem == "effective" else []))
+            chosen = mine.filter(pl.col(f"{stem}_high") > 0)["basis"].unique()
+            basis = weakest(*base["basis"].unique(), *chosen, *([Basis.ASSUMED] if stem == "effective" else []))
             frames.append({"party": party, "metric": metric.value, **shares, "basis": basis.value})
     rows = pl.DataFrame(frames).with_columns(
         pl.lit(Horizon.NONE.value).alias("horizon"),

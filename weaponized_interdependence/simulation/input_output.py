@@ -34,7 +34,7 @@ CHANNELS = (Channel.EXTRACTION, Channel.UPSTREAM, Channel.DOWNSTREAM)
 
 
 @dataclass(frozen=True, eq=False)
-class Chains:
+class LeontiefSystem:
     """An input-output table with its Leontief system factored once (LU), to be solved for any number of shocks."""
 
     table: IOTable
@@ -120,14 +120,14 @@ def _factors(cut: Floats, sectors: int) -> tuple[Floats, Floats]:
 # ---- the model --------------------------------------------------------------------------------------------------
 
 
-def input_output(chains: Chains, denied: Mapping[str, Floats], basis: str) -> Answer:
+def input_output(system: LeontiefSystem, denied: Mapping[str, Floats], basis: str) -> Answer:
     """Value added and output lost by every economy and sector, through three channels.
 
     `denied`: case (low, value, high) -> (rows, economies) shares, as `denied_shares` makes them. Units: the table's.
     The channels are views of one event and are never added. Shares of GDP are of the table's own value added, so that
     loss and base are of one year and one source.
     """
-    table = chains.table
+    table = system.table
     lost: dict[Channel, list[Floats]] = {channel: [] for channel in CHANNELS}
     for k, case in enumerate(CASES):
         share = denied[case]
@@ -135,13 +135,13 @@ def input_output(chains: Chains, denied: Mapping[str, Floats], basis: str) -> An
             for answers in lost.values():
                 answers.append(answers[-1])
             continue
-        lost[Channel.EXTRACTION].append(chains.extraction(share))
-        lost[Channel.UPSTREAM].append(chains.leontief(chains.denied_sales(share)))
-        lost[Channel.DOWNSTREAM].append(chains.ghosh(chains.denied_inputs(share)))
+        lost[Channel.EXTRACTION].append(system.extraction(share))
+        lost[Channel.UPSTREAM].append(system.leontief(system.denied_sales(share)))
+        lost[Channel.DOWNSTREAM].append(system.ghosh(system.denied_inputs(share)))
     frames = []
     for channel, outputs in lost.items():
         frames.append(_rows(table, channel, Metric.OUTPUT_LOSS, outputs, basis))
-        frames.append(_rows(table, channel, Metric.LOSS, [x * chains.value_added_share for x in outputs], basis))
+        frames.append(_rows(table, channel, Metric.LOSS, [x * system.value_added_share for x in outputs], basis))
     n, j, _ = table.size
     added = table.VA.reshape(n, j).sum(axis=1)
     notes = (

@@ -8,9 +8,15 @@ flows that have the target at one end, and the shares are combined:
 
 with e the exempt share of the flow, s_m the share that measure m denies, d_pay the part of `prod` that comes from
 payment denial, and o over-compliance. The models use `denied`; `effective` feeds the humanitarian rows only.
+
+A claim is a stock: most measures stop new ones, or their payment, which data on outstanding claims do not show. Only
+what blocks the claim itself (BLOCKING) takes it out of its owner's hands: `blocked`, combined like `denied`.
+
+A share that is chosen makes the row `assumed`: a share below one or with a band, a compliance, a trade share, the share
+of an exemption. What a text lays down (a quota, a duty, a full ban) is the question, not an assumption in its answer.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -21,13 +27,15 @@ import polars as pl
 from weaponized_interdependence.harmonize.groups import expand
 from weaponized_interdependence.harmonize.products import match_items, match_list, product_list, split_item
 from weaponized_interdependence.scenario import KINDS, Band, Exemption, Measure, Phase, Scenario, as_band
-from weaponized_interdependence.schemas import Column, Table
+from weaponized_interdependence.schemas import FLOWS, Column, Table
+from weaponized_interdependence.sums import steady_sum
 from weaponized_interdependence.terms import Basis, Layer, MeasureKind, Role
 
 Shares = npt.NDArray[np.float64]  # (3, rows): low, value, high
 
 CASES = ("low", "value", "high")
 TRADE = (Layer.GOODS, Layer.SERVICES)
+BLOCKING = (MeasureKind.ASSET_FREEZE, MeasureKind.COMPREHENSIVE_EMBARGO)
 
 _TEXT, _NUMBER = pl.String, pl.Float64
 SHOCK = Table(
@@ -47,6 +55,9 @@ SHOCK = Table(
         Column("effective_low", _NUMBER, "share that stops in fact, low", unit="0 to 1"),
         Column("effective", _NUMBER, "stops in fact, with payment denial and over-compliance", unit="0 to 1"),
         Column("effective_high", _NUMBER, "share that stops in fact, high", unit="0 to 1"),
+        Column("blocked_low", _NUMBER, "share of an outstanding claim its owner loses, low", unit="0 to 1"),
+        Column("blocked", _NUMBER, "share of an outstanding claim its owner loses access to", unit="0 to 1"),
+        Column("blocked_high", _NUMBER, "share of an outstanding claim its owner loses, high", unit="0 to 1"),
         Column("tariff", _NUMBER, "ad valorem duty added, after exemptions", unit="share of the price"),
         Column("exempt", _NUMBER, "share of the flow that the text lets through", unit="0 to 1"),
         Column("humanitarian", pl.Boolean, "on the humanitarian list; null: items cannot be looked up", nullable=True),
@@ -54,7 +65,7 @@ SHOCK = Table(
         Column("origin_role", _TEXT, "who the origin is", vocabulary=Role),
         Column("destination_role", _TEXT, "who the destination is", vocabulary=Role),
         Column("unit", _TEXT, "unit of value"),
-        Column("basis", _TEXT, "basis of the flow", vocabulary=Basis),
+        Column("basis", _TEXT, "weakest basis of the flow and of the shares laid on it", vocabulary=Basis),
     ),
 )  # fmt: skip
 
@@ -101,10 +112,21 @@ class _Leg:
     share: tuple[float, float, float] = (0.0, 0.0, 0.0)
     tariff: float = 0.0
     payment: bool = False  # stops because it cannot be paid for, whatever the text exempts
+    blocks: bool = False  # an existing claim is lost to its owner, not only new ones refused
+    chosen: bool = False  # the share is an assumption about the world, not the text of the measure
 
 
-def build_shock(scenario: Scenario, phase: Phase, flows: pl.DataFrame, parties: Parties) -> Shock:
+def build_shock(
+    scenario: Scenario,
+    phase: Phase,
+    flows: pl.DataFrame,
+    parties: Parties,
+    *,
+    wider: Mapping[str, str | None] | None = None,
+) -> Shock:
     """Lay the measures in force in `phase` over `flows` (FLOWS of one period a layer).
+
+    `wider`: item -> the wider item (a sector) it belongs to; a measure that names either meets the item, once.
 
     Returns the SHOCK rows (every flow touched by at least one measure, also those wholly exempt), notes on what could
     not be applied, and the ids of the measures that match no flow at all. Nothing is substituted here.
@@ -116,15 +138,19 @@ def build_shock(scenario: Scenario, phase: Phase, flows: pl.DataFrame, parties: 
         & (pl.col("origin").is_in(ends) | pl.col("destination").is_in(ends))
     )
     touched = _once(touched)
+    claims = touched["layer"].is_in([Layer.CLAIMS.value]).to_numpy()
     present = tuple(Layer(name) for name in flows["layer"].unique().sort())
     items, row_item = _distinct(touched["item"])
+    sectors = _wider(items, wider)
     notes: list[str] = []
     kept = np.ones((3, touched.height))  # share that survives every denial so far
     paid = np.ones((3, touched.height))  # share that survives payment denial alone
+    held = np.ones((3, touched.height))  # share of a claim that stays in its owner's hands
+    chosen = np.zeros(touched.height, dtype=bool)
     duty = np.zeros(touched.height)
     hits: dict[str, npt.NDArray[np.bool_]] = {}
     for measure in scenario.measures_in(phase):
-        wanted = _item_mask(measure.id, measure.items, measure.lists, items, notes)[row_item]
+        wanted = _item_mask(measure.id, measure.items, measure.lists, items, notes, sectors)[row_item]
         hit = np.zeros(touched.height, dtype=bool)
         for leg in _legs(scenario, measure, present, notes):
             mask = wanted & _mask(touched, leg)
@@ -132,10 +158,19 @@ def build_shock(scenario: Scenario, phase: Phase, flows: pl.DataFrame, parties: 
             kept[:, mask] *= 1 - share
             if leg.payment:
                 paid[:, mask] *= 1 - share
+            if leg.blocks:
+                held[:, mask & claims] *= 1 - share
+            chosen |= mask & leg.chosen
             duty[mask] += leg.tariff
             hit |= mask
+        if (hit & claims).any() and measure.kind not in BLOCKING:
+            notes.append(
+                f"measure {measure.id}: a {measure.kind.replace('_', ' ')} does not take outstanding claims from their "
+                "owner; the data hold no new claims, so what it reaches is shown as denied value, never as a loss"
+            )
         hits[measure.id] = hit
     exempt, humanitarian = _exempt(scenario, touched, items, row_item, notes)
+    chosen |= (exempt > 0) & (exempt < 1)
     over = np.asarray(band(scenario.assumptions.over_compliance))[:, None]
     denied = (1 - exempt) * (1 - kept)
     # A flow that no measure would have stopped frightens no bank: over-compliance needs a denial to comply with.
@@ -144,16 +179,19 @@ def build_shock(scenario: Scenario, phase: Phase, flows: pl.DataFrame, parties: 
         pl.lit(phase.name).alias("phase"),
         *(pl.Series(_named("denied", case), denied[k]) for k, case in enumerate(CASES)),
         *(pl.Series(_named("effective", case), (denied + exempt * chilled)[k]) for k, case in enumerate(CASES)),
+        *(pl.Series(_named("blocked", case), ((1 - exempt) * (1 - held))[k]) for k, case in enumerate(CASES)),
         pl.Series("tariff", (1 - exempt) * duty),
         pl.Series("exempt", exempt),
         humanitarian,
         _listed(hits, touched.height),
+        pl.when(pl.Series(chosen)).then(pl.lit(Basis.ASSUMED.value)).otherwise(pl.col("basis")).alias("basis"),
         parties.role(pl.col("origin")).alias("origin_role"),
         parties.role(pl.col("destination")).alias("destination_role"),
     ).select(list(SHOCK.schema))
     anywhere = np.any(list(hits.values()), axis=0) if hits else np.zeros(touched.height, dtype=bool)
     unmatched = tuple(name for name, hit in hits.items() if not hit.any())
-    return Shock(table.filter(pl.Series(anywhere)), tuple(dict.fromkeys(notes)), unmatched)
+    table = table.filter(pl.Series(anywhere)).sort(SHOCK.key)
+    return Shock(table, tuple(dict.fromkeys(notes)), unmatched)
 
 
 def humanitarian_imports(flows: pl.DataFrame, parties: Parties) -> pl.DataFrame:
@@ -227,10 +265,12 @@ def _legs(scenario: Scenario, measure: Measure, present: Sequence[Layer], notes:
         case _:
             share, tariff = band(measure.share), 0.0
     stops = sorted(KINDS[kind].stops)
-    legs = [_Leg(layers, *ways[way], share, tariff, payment=by_bank) for way in stops]
+    chosen = threatened or (kind not in (MeasureKind.TARIFF, MeasureKind.QUOTA) and share != (1.0, 1.0, 1.0))
+    blocks = kind in BLOCKING
+    legs = [_Leg(layers, *ways[way], share, tariff, by_bank, blocks, chosen) for way in stops]
     if by_bank and measure.trade_share is not None:
         trade = _present(TRADE, present)
-        legs += [_Leg(trade, *ways[way], band(measure.trade_share), payment=True) for way in stops]
+        legs += [_Leg(trade, *ways[way], band(measure.trade_share), payment=True, chosen=True) for way in stops]
     elif by_bank:
         notes.append(
             f"measure {measure.id}: its effect on trade is not computed, because no trade_share (part of the trade "
@@ -264,10 +304,10 @@ def _mask(flows: pl.DataFrame, leg: _Leg) -> npt.NDArray[np.bool_]:
 
 def _once(flows: pl.DataFrame) -> pl.DataFrame:
     """Repeated keys summed: a shock has one row a flow."""
-    key = ["period", "layer", "origin", "destination", "item"]
-    if flows.select(pl.struct(key).n_unique()).item() == flows.height:
+    if flows.select(pl.struct(FLOWS.key).n_unique()).item() == flows.height:
         return flows
-    return flows.group_by(key, maintain_order=True).agg(pl.col("value").sum(), pl.col("unit").first(), weakest_basis())
+    summed = flows.group_by(FLOWS.key, maintain_order=True)
+    return summed.agg(steady_sum("value"), pl.col("unit").first(), weakest_basis())
 
 
 def _distinct(items: pl.Series) -> tuple[pl.Series, npt.NDArray[np.int64]]:
@@ -278,14 +318,31 @@ def _distinct(items: pl.Series) -> tuple[pl.Series, npt.NDArray[np.int64]]:
     return distinct, at.to_numpy().astype(np.int64)
 
 
+def _wider(items: pl.Series, wider: Mapping[str, str | None] | None) -> pl.Series | None:
+    """The wider item of each item; one without any is its own."""
+    if wider is None:
+        return None
+    return pl.Series("item", [wider.get(item) or item for item in items], dtype=pl.String)
+
+
 def _item_mask(
-    who: str, patterns: Sequence[str], lists: Sequence[str], items: pl.Series, notes: list[str]
+    who: str,
+    patterns: Sequence[str],
+    lists: Sequence[str],
+    items: pl.Series,
+    notes: list[str],
+    sectors: pl.Series | None = None,
 ) -> npt.NDArray[np.bool_]:
-    """Which items fit a pattern or stand on a list; all of them where neither is named. Remarks go to `notes`."""
+    """Which items (or the sectors they belong to) fit a pattern or stand on a list; all of them where neither is named.
+
+    Remarks go to `notes`.
+    """
     if not patterns and not lists:
         return np.ones(len(items), dtype=bool)
     match = match_items(items, patterns)
     mask = match.mask.to_numpy()
+    if sectors is not None:
+        mask = mask | match_items(sectors, patterns).mask.to_numpy()
     # A file names items in several classifications to fit several data sets: that some find nothing is no remark here.
     notes.extend(f"{who}: {fault}" for fault in (match.edition_faults if mask.any() else match.faults))
     for name in lists:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -23,7 +24,8 @@ from weaponized_interdependence.simulation.baseline import Baseline, Input
 from weaponized_interdependence.simulation.elasticities import Elasticities, load
 from weaponized_interdependence.simulation.exposure import exposure
 from weaponized_interdependence.simulation.impact import Answer, Assumption, humanitarian_rows, no_answer, to_impacts
-from weaponized_interdependence.simulation.input_output import Chains, denied_shares, input_output
+from weaponized_interdependence.simulation.input_output import LeontiefSystem, denied_shares, input_output
+from weaponized_interdependence.simulation.references import Reference, references
 from weaponized_interdependence.simulation.shock import (
     SHOCK,
     Parties,
@@ -47,7 +49,7 @@ class Setting:
     base: Baseline
     shock: Shock
     elasticities: Elasticities
-    chains: Chains | None
+    system: LeontiefSystem | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,9 @@ class Result:
     finished: datetime
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None  # nothing is random yet
+    options: Mapping[str, Any] = field(default_factory=dict)  # what was asked for beside the scenario and the data
+    periods: Mapping[str, str] = field(default_factory=dict)  # the period chosen of each layer, and of the table
+    references: tuple[Reference, ...] = ()
 
 
 def simulate(
@@ -127,7 +132,7 @@ def simulate(
     chosen = _choose(models, flows=flows is not None, table=table is not None)
     elasticity = load(elasticities or scenario.assumptions.elasticities)
     base = baseline.load(scenario, flows=flows, table=table, macro=macro, period=period, inputs=inputs)
-    chains = Chains(base.table) if base.table is not None else None
+    system = LeontiefSystem(base.table) if base.table is not None else None
     parties = parties_of(scenario)
 
     notes = [*base.notes, *elasticity.notes, *_absent_notes(parties, base)]
@@ -137,7 +142,7 @@ def simulate(
     for phase in scenario.phase_list():
         # What the text stops is worked out once, whatever number of models then answers to it.
         shock = build_shock(scenario, phase, base.flows, parties)
-        setting = Setting(scenario, phase, parties, base, shock, elasticity, chains)
+        setting = Setting(scenario, phase, parties, base, shock, elasticity, system)
         shocks.append(shock.table)
         notes += [*shock.notes, *_unmatched_notes(shock, base)]
         matched |= not shock.table.is_empty()
@@ -150,7 +155,9 @@ def simulate(
             answered.add(model.name)
             assumptions += answer.assumptions
             impacts.append(
-                to_impacts(answer, scenario.name, phase.name, parties, base.economies(model.needs), base.gdp)
+                to_impacts(
+                    answer, scenario.name, phase.name, parties, base.economies(model.needs), base.gdp, base.length
+                )
             )
         humane, said = humanitarian_rows(shock.table, base.flows, scenario.name, phase.name, parties)
         impacts.append(humane)
@@ -163,8 +170,8 @@ def simulate(
         )
     return Result(
         scenario=scenario,
-        impacts=pl.concat([IMPACTS.empty(), *impacts]),  # each part conforms, and model and phase keep their keys apart
-        shock=SHOCK.conform(pl.concat(shocks)),
+        impacts=_in_order(scenario, pl.concat([IMPACTS.empty(), *impacts])),  # each part conforms, keys stay apart
+        shock=_in_order(scenario, SHOCK.conform(pl.concat(shocks))),
         notes=tuple(dict.fromkeys(notes)),
         inputs=(*base.inputs, baseline.stamped("elasticities", elasticity.path, elasticity.rows.height)),
         assumptions=tuple(dict.fromkeys(assumptions)),
@@ -172,7 +179,34 @@ def simulate(
         started=started,
         finished=datetime.now(UTC),
         versions=_versions(),
+        options={
+            "period": period,
+            "models": None if models is None else list(models),
+            "elasticities": None if elasticities is None else str(elasticities),
+        },
+        periods=base.periods,
+        references=references(scenario, base.flows, base.table),
     )
+
+
+def _in_order(scenario: Scenario, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows in the order of their key, the same for any order of the input.
+
+    Phases, models and horizons come as they follow one another, the rest by name.
+    """
+    orders: dict[str, list[str]] = {
+        "phase": [phase.name for phase in scenario.phase_list()],
+        "model": [*MODELS, "humanitarian"],
+        "horizon": [Horizon.NONE, Horizon.SHORT, Horizon.LONG],
+    }
+    keys = [c for c in ("phase", "model", "horizon") if c in rows.columns]
+    ranks = [pl.col(c).replace_strict({str(v): n for n, v in enumerate(orders[c])}).alias(f"{c}#") for c in keys]
+    names = [f"{c}#" for c in keys]
+    rest = [c for c in _TIES if c in rows.columns]
+    return rows.with_columns(ranks).sort([*names, *rest]).drop(names)
+
+
+_TIES = ("role", "party", "channel", "period", "layer", "origin", "destination", "item", "metric")
 
 
 # ---- models -----------------------------------------------------------------------------------------------------
@@ -197,13 +231,13 @@ def _substitution(setting: Setting) -> Answer:
 
 
 def _input_output(setting: Setting) -> Answer:
-    assert setting.chains is not None
+    assert setting.system is not None
     found = sectors.sector_shares(
-        setting.scenario, setting.phase, setting.chains.table, setting.base.flows, setting.parties
+        setting.scenario, setting.phase, setting.system.table, setting.base.flows, setting.parties, setting.base.length
     )
     if found.shares.is_empty():
         return no_answer("input_output", found.notes)
-    answer = input_output(setting.chains, denied_shares(setting.chains.table, found.shares), found.basis)
+    answer = input_output(setting.system, denied_shares(setting.system.table, found.shares), found.basis)
     return Answer(
         answer.model, answer.rows, answer.additive, (*found.notes, *answer.notes), answer.assumptions, answer.gdp
     )
@@ -266,13 +300,24 @@ def _scenario_assumptions(scenario: Scenario) -> list[Assumption]:
     low, value, high = band(scenario.assumptions.over_compliance)
     stated = [Assumption("over_compliance", value, low, high, "share", Basis.ASSUMED.value, "the scenario")]
     for measure in scenario.measures:
-        for name in ("share", "compliance", "trade_share"):
+        for name, unit in (
+            ("share", "share"),
+            ("compliance", "share"),
+            ("trade_share", "share"),
+            ("allowed_share", "share"),
+            ("rate", "share of the price"),
+        ):
             chosen = getattr(measure, name)
             if chosen is None or (name == "share" and chosen == 1.0):
                 continue
             low, value, high = band(chosen)
             source = measure.source or measure.note or "the scenario"
-            stated.append(Assumption(f"{measure.id}.{name}", value, low, high, "share", Basis.ASSUMED.value, source))
+            stated.append(Assumption(f"{measure.id}.{name}", value, low, high, unit, Basis.ASSUMED.value, source))
+    for number, exemption in enumerate(scenario.exemptions, 1):
+        if exemption.share < 1:
+            share, source = exemption.share, exemption.note or "the scenario"
+            name = f"exemption {number}.share"
+            stated.append(Assumption(name, share, share, share, "share", Basis.ASSUMED.value, source))
     return stated
 
 

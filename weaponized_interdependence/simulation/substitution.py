@@ -1,24 +1,33 @@
 """Substitution: buyers turn to other sellers, sellers to other buyers, as far as published elasticities say.
 
-Buyers. Within item p economy n spends M on sources i with shares s_i; a share d_i of each is denied, a duty t_i added:
+What a share means. A denied share d of a flow is the first d of the products inside its item, each wholly denied; two
+measures that deny .3 and .5 of different flows of one item share the first .3. An item is therefore cut at the denied
+shares that occur in it into slices, markets of their own in which a flow is denied or not. Products inside an item do
+not replace one another (assumed): a quota is a ceiling, and loss runs on evenly to that of a ban.
 
-    P = [ sum_i s_i (1 - d_i) (p_i (1 + t_i))^(1 - sigma) ]^(1 / (1 - sigma))
+Buyers. Within a market p economy n spends M on sources i with shares s_i; those in D are denied, a duty t_i is added:
+
+    P = [ sum_{i not in D} s_i (p_i (1 + t_i))^(1 - sigma) ]^(1 / (1 - sigma))
 
 With source prices p_i = 1 and no duty this is the cut-off power of Clayton, Maggiori and Schreger in nested CES,
 ln P = -ln(1 - omega) / (sigma - 1), omega the denied share of imports.
 
-Sellers. Buyers keep what they spend on the item and spread it over the sources they have left. At old prices seller i
-would sell Y'; its supply is fixed, so its price moves to p_i = (Y' / Y)^(1 / sigma), its revenue by the same factor.
-Sellers who are not denied sell more and dearer: third parties may gain. One round, not iterated to an equilibrium.
+Sellers. Buyers keep what they spend in the market and spread it over the sources they have left; supply Y_i is fixed.
+Each market by itself is in equilibrium when every seller earns what buyers pay it, duty taken off:
 
-Across items, spending shares a_j of total spending E, the rest an outside good, elasticity rho:
+    p_i Y_i = sum_n M_n s_ni (p_i (1 + t_ni))^(1 - sigma) P_n^(sigma - 1) / (1 + t_ni)
+
+Sellers who are not denied sell dearer: third parties may gain.
+
+Across markets, spending shares a_j of total spending E, the rest an outside good, elasticity rho:
 
     P^(1 - rho) = 1 - sum_j a_j (1 - P_j^(1 - rho)),     loss of buyer = E (1 - 1/P)
 
-which splits exactly over items in proportion to a_j (1 - P_j^(1 - rho)). Losses positive, gains negative, none clipped.
+which splits exactly over markets in proportion to a_j (1 - P_j^(1 - rho)). Losses positive, gains negative, none clipped.
 """
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +42,13 @@ from weaponized_interdependence.terms import Basis, Channel, Horizon, Metric, we
 
 Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+TOLERANCE = 1e-10  # of what sellers earn against what buyers pay
+MOST_STEPS = 5000
+MEMORY = 5  # steps that an Anderson step looks back on
+BLOCK_ROWS = 100_000  # solved together: few enough to stay in a processor's cache
+FAR = 300.0  # exponent beyond which powers are kept as logarithms
 
 ADDITIVE = (Channel.IMPORTS, Channel.EXPORTS, Channel.REVENUE)
 
@@ -44,10 +60,9 @@ RHO = Assumption(
     unit="elasticity",
     basis=Basis.ASSUMED.value,
     source=(
-        "chosen. 1.36 is remembered as the across-sector estimate of Redding & Weinstein, Accounting for Trade "
-        "Patterns (2018; Journal of International Economics 2024); the paper exists, the number in it was not "
-        "re-verified; at 2 a complete cut of a small item costs its "
-        "own value, at 1.2 five times that; at 1 or below no finite answer exists for a complete cut"
+        "a choice: 1.36 is remembered, not re-verified, as the across-sector estimate of Redding & Weinstein, Accounting "
+        "for Trade Patterns (2018; Journal of International Economics 2024); at 2 a complete cut of a small item costs "
+        "its own value, at 1.2 five times that; at 1 or below no finite answer exists for a complete cut"
     ),
 )
 
@@ -105,83 +120,269 @@ def _loss(total: Floats, rho: float) -> Floats:
         return -np.expm1(np.log1p(-total) / (rho - 1))
 
 
-# ---- one round of one market set --------------------------------------------------------------------------------
+def targeting(
+    flows: pl.DataFrame, coalition: Sequence[str], target: Sequence[str], sigmas: pl.DataFrame
+) -> pl.DataFrame:
+    """Items by what it would cost the target to lose the coalition as a source (`cutoff_score`), highest first.
+
+    `flows`: trade flows of one period; the target's domestic sales, where the data have them, are a source like any
+    other. `sigmas`: rows of `Elasticities.of`. Returns item, imports (what the target buys, USD), omega (the coalition's
+    share of it), sigma, score (USD; infinite where the coalition is the only source). ModelError for an item without sigma.
+
+    >>> flow = pl.DataFrame({"origin": ["USA", "CHN"], "destination": "RUS", "item": "HS:85", "value": [3.0, 1.0]})
+    >>> sigma = pl.DataFrame({"item": ["HS:85"], "sigma": [2.0]})
+    >>> targeting(flow, ["USA"], ["RUS"], sigma).row(0)
+    ('HS:85', 4.0, 0.75, 2.0, 12.0)
+    """
+    inside = pl.col("origin").is_in(list(target)) & (pl.col("origin") != pl.col("destination"))
+    bought = flows.filter(pl.col("destination").is_in(list(target)) & ~inside & (pl.col("value") > 0))
+    denied = pl.col("value").filter(pl.col("origin").is_in(list(coalition))).sum()
+    table = (
+        bought.group_by("item")
+        .agg(pl.col("value").sum().alias("imports"), (denied / pl.col("value").sum()).alias("omega"))
+        .join(sigmas.select("item", "sigma"), on="item", how="left")
+    )
+    if missing := sorted(table.filter(pl.col("sigma").is_null())["item"]):
+        raise ModelError(f"no elasticity for {_some(missing)}", mend="give a row of sigmas for every item")
+    score = cutoff_score(*(table[name].to_numpy() for name in ("imports", "omega", "sigma")))
+    return table.with_columns(pl.Series("score", score)).sort("score", "item", descending=[True, False])
+
+
+# ---- markets and their slices -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Market:
-    """Flows of the items that a measure touches, as arrays of one length, with positions instead of names.
+    """Flows of the markets that a measure touches, as arrays of one length, with positions instead of names.
 
-    `origin`, `destination` point into `economies`, `item` into `items`; `value` is spending before the measures;
-    `denied` (3, flows) the denied share in the cases low, value, high; `tariff` the duty added.
+    `origin`, `destination` point into `economies`, `market` into `item_of`, which points into `items`: goods and
+    services of one item code are two markets of one item. `value` is spending before the measures; `denied` (3, flows)
+    the denied share in the cases low, value, high; `tariff` the duty added.
     """
 
     economies: tuple[str, ...]
     items: tuple[str, ...]
+    item_of: Index
     origin: Index
     destination: Index
-    item: Index
+    market: Index
     value: Floats
     denied: Floats
     tariff: Floats
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(items, economies)."""
-        return len(self.items), len(self.economies)
 
-    def sum(self, end: Index, weights: Floats) -> Floats:
-        """Sum of `weights` over the flows of each (item, economy at `end`), flat."""
-        n = len(self.economies)
-        total: Floats = np.bincount(self.item * n + end, weights, minlength=len(self.items) * n).astype(np.float64)
-        return total
+@dataclass(frozen=True)
+class Slices:
+    """Markets in which a flow is denied or not; rows in order of market and buyer.
+
+    `item_of` as in Market. A cell is market * economies + economy: `buyer` and `seller` are cells of each row,
+    `spending` and `sales` sums before the measures in each cell.
+    """
+
+    economies: int
+    item_of: Index
+    buyer: Index
+    seller: Index
+    share: Floats  # of the buyer's spending
+    denied: Bools
+    tariff: Floats
+    spending: Floats
+    sales: Floats
+
+    def __len__(self) -> int:
+        return len(self.item_of)
+
+
+def slices_of(market: Market, denied: Floats) -> Slices:
+    """The markets cut at the denied shares that occur in them; `denied` (flows,) is one case.
+
+    Slice (lo, hi] has hi - lo of every flow of its market; flows with a share of hi or more are denied in it. Above the
+    highest share nothing happens, so that part is left out unless a duty is laid in the market.
+    """
+    # Shares that are the same but for rounding are one: a slice between them would be empty.
+    level = np.round(denied, 12)
+    taxed = np.zeros(len(market.item_of), dtype=bool)
+    taxed[market.market[market.tariff != 0]] = True
+    bounds = np.concatenate([
+        np.unique(np.stack([market.market[level > 0], level[level > 0]]), axis=1),
+        np.stack([np.flatnonzero(taxed), np.ones(taxed.sum())]),
+    ], axis=1)  # fmt: skip
+    bounds = np.unique(bounds, axis=1)
+    of, high = bounds[0].astype(np.int64), bounds[1]
+    low = np.where(np.append(-1, of[:-1]) == of, np.append(0.0, high[:-1]), 0.0)
+    count = np.bincount(of, minlength=len(market.item_of))
+    first = np.cumsum(count) - count
+    # Each row once for every slice of its market; where every share is 0 or 1 that is the rows as they are.
+    times = count[market.market]
+    row = np.repeat(np.arange(len(market.value)), times)
+    within = np.arange(len(row)) - np.repeat(np.cumsum(times) - times, times)
+    at = first[market.market[row]] + within
+    n = len(market.economies)
+    buyer, seller = at * n + market.destination[row], at * n + market.origin[row]
+    if (np.diff(buyer) < 0).any():
+        order = np.argsort(buyer, kind="stable")
+        row, at, buyer, seller = row[order], at[order], buyer[order], seller[order]
+    value = market.value[row] * (high - low)[at]
+    cells = len(of) * n
+    spending = np.bincount(buyer, value, minlength=cells).astype(np.float64)
+    sales = np.bincount(seller, value, minlength=cells).astype(np.float64)
+    return Slices(
+        n,
+        market.item_of[of],
+        buyer,
+        seller,
+        value / spending[buyer],
+        level[row] >= high[at],
+        market.tariff[row],
+        spending,
+        sales,
+    )
+
+
+# ---- equilibrium of each slice by itself ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Round:
-    """What one round does, each (items, economies): price factors, revenue and duty, before and after."""
+class Equilibrium:
+    """After the measures, each (slices, economies)."""
 
-    power: Floats  # P_j^(1 - sigma) of buyers: 1 with no shock, 0 with everything denied
-    spending: Floats  # of buyers, before
-    sales: Floats  # of sellers, before
-    price: Floats  # of sellers: p_i, 1 with no shock
+    log_power: Floats  # of buyers: (1 - sigma) ln P; 0 with no shock, -inf with everything denied
+    price: Floats  # of sellers: 1 with no shock, 0 with every buyer denied
     revenue: Floats  # duty collected by buyers
 
 
-def one_round(market: Market, denied: Floats, sigma: Floats) -> Round:
-    """Denial and duties at old source prices, then each seller's price, then each buyer's index at the new prices.
+def equilibrium(slices: Slices, sigma: Floats) -> Equilibrium:
+    """Prices at which every seller sells its fixed supply and every buyer spends what it spent; `sigma` (slices,).
 
-    `denied` (flows,), `sigma` (items,). Conservation: where no buyer loses every source, the sellers' sales at old
-    prices plus the duty add up to what buyers spent before.
+    Where a buyer has a source left, what it pays is what sellers and duty receive, to a relative 1e-10. The step
+    ln p -> ln p + r / sigma, r = ln(demand / p Y), is a contraction by (sigma - 1) / sigma in the largest |r|, which
+    bounds the error in ln p; Anderson steps are taken where they do better. ModelError, with the residual, if
+    MOST_STEPS of them do not do.
     """
-    shape, n = market.shape, len(market.economies)
-    buyer, seller = market.item * n + market.destination, market.item * n + market.origin
-    power = 1 - sigma[market.item]
-    spending, sales = market.sum(market.destination, market.value), market.sum(market.origin, market.value)
-    share = market.value / spending[buyer]
-    duty = 1 + market.tariff
-    weight = share * (1 - denied)
-    if market.tariff.any():
-        weight *= duty**power
-    left = market.sum(market.destination, weight)
-    # A buyer left with no source spends nothing on the item; its own loss is in its index, not in anyone's sales.
-    bought = np.divide(weight, left[buyer], out=np.zeros_like(weight), where=left[buyer] > 0) * spending[buyer]
-    demand = market.sum(market.origin, bought / duty)
-    ratio = np.divide(demand, sales, out=np.ones_like(sales), where=sales > 0)
-    price = ratio ** (1 / np.repeat(sigma, n))
-    # A seller denied everywhere has price 0, and no buyer to meet it: its weight is 0 and stays out of the power.
-    factor = np.ones_like(weight)
-    np.power(price[seller], power, out=factor, where=weight > 0)
-    after = weight * factor
-    index = market.sum(market.destination, after)
-    paid = np.divide(after, index[buyer], out=np.zeros_like(after), where=index[buyer] > 0) * spending[buyer]
-    return Round(
-        np.where(spending > 0, index, 1.0).reshape(shape),
-        spending.reshape(shape),
-        sales.reshape(shape),
-        price.reshape(shape),
-        market.sum(market.destination, paid * market.tariff / duty).reshape(shape),
+    n, count = slices.economies, len(slices)
+    log_power, log_price, revenue = np.zeros((count, n)), np.zeros((count, n)), np.zeros((count, n))
+    starts = np.searchsorted(slices.buyer, np.arange(count + 1) * n)
+    at = 0
+    while at < count:
+        end = max(at + 1, int(np.searchsorted(starts, starts[at] + BLOCK_ROWS, side="right")) - 1)
+        block = _Block(slices, sigma[at:end], at, slice(int(starts[at]), int(starts[end])))
+        found = _solve(block)
+        log_power[at:end], _ = block.at(found)
+        log_price[at:end] = np.where(block.live | (block.sales == 0), found, -np.inf)
+        revenue[at:end] = block.duty(found)
+        at = end
+    return Equilibrium(log_power, np.exp(log_price), revenue)
+
+
+class _Block:
+    """A few slices, with the rows that are not denied as a sparse matrix of buyers by sellers."""
+
+    def __init__(self, slices: Slices, sigma: Floats, first: int, rows: slice) -> None:
+        from scipy.sparse import csr_array
+
+        n, self.sigma = slices.economies, sigma[:, None]
+        self.shape, cells = (len(sigma), n), len(sigma) * n
+        here = slice(first * n, first * n + cells)
+        self.spending, self.sales = slices.spending[here].reshape(self.shape), slices.sales[here].reshape(self.shape)
+        left = ~slices.denied[rows]
+        self.buyer, self.seller = slices.buyer[rows][left] - here.start, slices.seller[rows][left] - here.start
+        tariff = slices.tariff[rows][left]
+        self.factor = 1 + tariff if tariff.any() else None
+        self.log_weight = np.log(slices.share[rows][left])
+        if self.factor is not None:
+            self.log_weight += (1 - sigma[self.buyer // n]) * np.log(self.factor)
+        pointer = np.searchsorted(self.buyer, np.arange(cells + 1))
+        weight = np.exp(self.log_weight)
+        self.buying = csr_array((weight, self.seller, pointer), shape=(cells, cells))
+        earned = weight if self.factor is None else weight / self.factor
+        self.selling = csr_array((earned, self.seller, pointer), shape=(cells, cells)).T
+        self.live = np.bincount(self.seller, minlength=cells).reshape(self.shape) > 0
+        self.log_sales = np.log(np.where(self.live, self.sales, 1.0))
+
+    def at(self, log_price: Floats) -> tuple[Floats, Floats]:
+        """(1 - sigma) ln P of buyers, and what sellers would earn, at these prices."""
+        bend = (1 - self.sigma) * log_price
+        if np.abs(bend).max() > FAR or self.log_weight.min(initial=0.0) < -FAR:
+            shares, log_power = self._shares(bend)
+            earned = shares * self.spending.ravel()[self.buyer] / (1 if self.factor is None else self.factor)
+            return log_power, np.bincount(self.seller, earned, minlength=self.live.size).reshape(self.shape)
+        pull = np.exp(bend).ravel()
+        power = (self.buying @ pull).reshape(self.shape)
+        served = power > 0
+        ratio = np.divide(self.spending, power, out=np.zeros_like(power), where=served)
+        demand = pull * (self.selling @ ratio.ravel())
+        log_power = np.log(power, out=np.where(self.spending > 0, -np.inf, 0.0), where=served)
+        return log_power, demand.reshape(self.shape)
+
+    def _shares(self, bend: Floats) -> tuple[Floats, Floats]:
+        """Shares of the rows in what their buyers spend, and (1 - sigma) ln P, where powers would overflow."""
+        log_power = np.where(self.spending > 0, -np.inf, 0.0)
+        if not len(self.buyer):
+            return np.zeros(0), log_power
+        buyers, starts, count = np.unique(self.buyer, return_index=True, return_counts=True)
+        pull = self.log_weight + bend.ravel()[self.seller]
+        top = np.maximum.reduceat(pull, starts)
+        shares = np.exp(pull - np.repeat(top, count))
+        total = np.add.reduceat(shares, starts)
+        log_power.ravel()[buyers] = top + np.log(total)
+        return shares / np.repeat(total, count), log_power
+
+    def duty(self, log_price: Floats) -> Floats:
+        """Duty that buyers collect at these prices."""
+        if self.factor is None:
+            return np.zeros(self.shape)
+        shares, _ = self._shares((1 - self.sigma) * log_price)
+        kept = shares * self.spending.ravel()[self.buyer] * (1 - 1 / self.factor)
+        return np.bincount(self.buyer, kept, minlength=self.live.size).reshape(self.shape)
+
+
+def _solve(block: _Block) -> Floats:
+    """ln p of the sellers of a block, 0 where nobody sells or may buy."""
+    sigma, live = block.sigma, block.live
+    rate = np.maximum(1 - 1 / sigma[:, 0], 0.5)
+    x, best, excess, move = (np.zeros(block.shape) for _ in range(4))
+    worst, plain = np.full(len(sigma), np.inf), np.ones(len(sigma), dtype=bool)
+    past: deque[tuple[Floats, Floats]] = deque(maxlen=MEMORY)
+    for _ in range(MOST_STEPS):
+        with np.errstate(all="ignore"):  # an Anderson step may go astray; it is then not taken
+            _, demand = block.at(x)
+            found = np.where(live, np.log(np.where(live, demand, 1.0)) - block.log_sales - x, 0.0)
+            largest = np.abs(found).max(axis=1)
+            # Demand does not depend on the level of prices, so that the level can be set at once.
+            earned = np.where(live, np.exp(x) * block.sales, 0.0).sum(axis=1)
+            level = np.log(np.where(live, demand, 0.0).sum(axis=1) / np.where(earned > 0, earned, 1.0))
+            level = np.where(earned > 0, level, 0.0)[:, None]
+            step = np.where(live, found / sigma + level * (1 - 1 / sigma), 0.0)
+        # At least as good as the plain step must be, or the plain step is taken from where we were.
+        good = (plain | (largest <= rate * worst))[:, None]
+        past.append((np.where(good, x - best, 0.0), np.where(good, step - move, 0.0)))
+        best, excess, move = np.where(good, x, best), np.where(good, found, excess), np.where(good, step, move)
+        worst = np.where(good[:, 0], largest, worst)
+        done = worst <= TOLERANCE
+        if done.all():
+            return best
+        x = np.where(good, best + _anderson(move, list(past)), best + excess / sigma)
+        x = np.where(done[:, None], best, x)
+        plain = done | ~good[:, 0]
+    raise ModelError(
+        f"substitution: prices of {int((~done).sum())} markets not found in {MOST_STEPS} steps; "
+        f"the worst is off by a factor of {np.exp(worst.max()):.3g}",
+        mend="look for elasticities beyond a few hundred, or flows of the same item that differ by many powers of ten",
     )
+
+
+def _anderson(move: Floats, past: list[tuple[Floats, Floats]]) -> Floats:
+    """The step that leaves the smallest next step, if steps change as they have in the past, market by market."""
+    if not past:
+        return move
+    change = np.stack([moved for _, moved in past], axis=1)
+    both = np.stack([gone + moved for gone, moved in past], axis=1)
+    size = np.sqrt((change**2).sum(axis=2, keepdims=True))
+    size = np.where(size > 0, size, 1.0)
+    change, both = change / size, both / size
+    square = change @ change.transpose(0, 2, 1) + 1e-12 * np.eye(len(past))
+    weight = np.linalg.solve(square, change @ move[:, :, None])
+    return move - (both * weight).sum(axis=1)
 
 
 # ---- the model --------------------------------------------------------------------------------------------------
@@ -205,16 +406,18 @@ def substitution(
             f"rho of {rho.low:g} gives no finite loss where every source of an item is denied",
             mend="choose rho above 1",
         )
+    cut = slices_of(market, market.denied[CASES.index("value")])
+    cuts = [cut if (d == market.denied[CASES.index("value")]).all() else slices_of(market, d) for d in market.denied]
+    rhos = {"low": rho.high, "value": rho.value, "high": rho.low}
+    columns = {"low": "sigma_high", "value": "sigma", "high": "sigma_low"}
     frames, notes = [], []
     for horizon, rows in sigmas.items():
         ordered = pl.DataFrame({"item": market.items}, schema={"item": pl.String}).join(
             rows, on="item", how="left", maintain_order="left"
         )
-        columns = {"low": "sigma_high", "value": "sigma", "high": "sigma_low"}
-        rhos = {"low": rho.high, "value": rho.value, "high": rho.low}
         cases = [
-            _case(market, market.denied[k], ordered[columns[case]].to_numpy(), rhos[case], expenditure)
-            for k, case in enumerate(CASES)
+            _case(market, slices, ordered[columns[case]].to_numpy(), rhos[case], expenditure)
+            for case, slices in zip(CASES, cuts, strict=True)
         ]
         worst = weakest(basis, rho.basis, *rows["basis"].unique()).value
         frames += [_long(market, channel, [case[channel] for case in cases], horizon, worst) for channel in ADDITIVE]
@@ -224,14 +427,46 @@ def substitution(
                 f"substitution: {unmatched} of {rows.height} items have no elasticity of their own at the long "
                 "horizon and take the default row *"
             )
-    notes += [
-        "substitution: one round of adjustment, not an equilibrium; supply is fixed, spending on each item is kept",
+    notes += [*_readings(market), *_near_cuts(market, cut), *_gaps(market, expenditure)]
+    return Answer("substitution", answer_rows(frames), ADDITIVE, tuple(notes), (rho,))
+
+
+def _readings(market: Market) -> list[str]:
+    """How the numbers are to be read."""
+    notes = [
+        "substitution: equilibrium of each item by itself, spending on the item and supply fixed",
         "substitution: channel imports is the welfare loss of buyers, exports the change of sellers' revenue, revenue "
         "the duty collected (a gain, hence negative); duties in force before, lost with banned imports, are not known",
     ]
-    notes += _near_cuts(market)
-    poor = sorted(set(market.economies) - set(expenditure))
-    if poor:
+    if ((market.denied > 0) & (market.denied < 1)).any():
+        notes.append(
+            "substitution: a denied share between 0 and 1 is read as a share of the products inside the item, each "
+            "wholly denied; shares of different flows overlap as far as they go, and products inside an item do not "
+            "replace one another (assumed)"
+        )
+    return notes
+
+
+def _near_cuts(market: Market, slices: Slices) -> list[str]:
+    """Where almost nothing is left to substitute between, sigma no longer decides the loss: rho does."""
+    stopped = np.bincount(slices.buyer, slices.share * slices.denied, minlength=len(slices.spending))
+    near = np.flatnonzero(stopped >= 0.9)
+    if not len(near):
+        return []
+    n = slices.economies
+    pairs = np.unique(slices.item_of[near // n] * n + near % n)
+    names = _some([market.economies[k] for k in np.unique(near % n)])
+    return [
+        f"substitution: {len(pairs)} pairs of buyer and item ({names}; {slices.spending[near].sum():.3g} USD) lose nine "
+        "tenths or more of the sources in the data, of the item or of the denied part of it: their loss rests on rho, "
+        "and on what they make themselves"
+    ]
+
+
+def _gaps(market: Market, expenditure: Mapping[str, float]) -> list[str]:
+    """What the data lack."""
+    notes = []
+    if poor := sorted(set(market.economies) - set(expenditure)):
         notes.append(
             f"substitution: no GDP for {len(poor)} economies ({_some(poor)}); their loss is that of items "
             "small in all they spend"
@@ -241,42 +476,37 @@ def substitution(
             "substitution: the flows hold no domestic sales, so imports are taken as the only source of an item; where "
             "a party makes the item itself its loss is overstated"
         )
-    return Answer("substitution", answer_rows(frames), ADDITIVE, tuple(notes), (rho,))
-
-
-def _near_cuts(market: Market) -> list[str]:
-    """Where almost nothing is left to substitute between, sigma no longer decides the loss: rho does."""
-    n = len(market.economies)
-    spending = market.sum(market.destination, market.value)
-    stopped = market.sum(market.destination, market.value * market.denied[CASES.index("value")])
-    near = stopped >= 0.9 * np.where(spending > 0, spending, np.inf)
-    if not near.any():
-        return []
-    buyers = np.unique(np.flatnonzero(near) % n)
-    names = _some([market.economies[k] for k in buyers])
-    return [
-        f"substitution: {int(near.sum())} pairs of buyer and item ({names}; {spending[near].sum():.3g} USD) lose nine "
-        "tenths or more of the sources in the data: their loss rests on rho, and on what they make themselves"
-    ]
+    return notes
 
 
 def _case(
-    market: Market, denied: Floats, sigma: Floats, rho: float, expenditure: Mapping[str, float]
+    market: Market, slices: Slices, sigma: Floats, rho: float, expenditure: Mapping[str, float]
 ) -> dict[Channel, Floats]:
-    """Losses (items, economies) by channel in one case."""
-    after = one_round(market, denied, sigma)
-    fall = np.where(after.spending > 0, 1 - after.power ** ((1 - rho) / (1 - sigma))[:, None], 0.0)
-    spent = after.spending.sum(axis=0)
+    """Losses (items, economies) by channel in one case; `sigma` (items,)."""
+    sigma = sigma[slices.item_of].astype(np.float64)
+    after = equilibrium(slices, sigma)
+    spending, sales = (cells.reshape(after.price.shape) for cells in (slices.spending, slices.sales))
+    fall = -np.expm1(after.log_power * ((1 - rho) / (1 - sigma))[:, None])
+    spent = spending.sum(axis=0)
     # A party of unknown size is given one so large that its items are small in it: the limit, not a guess.
     total = np.array([expenditure.get(name, np.inf) for name in market.economies])
     total = np.where(np.isfinite(total), total, 1e15 * np.maximum(spent, 1.0))
-    _, parts = spending_loss((after.spending / total).T, fall.T, rho)
-    buyers = parts.T * total
-    return {
-        Channel.IMPORTS: buyers,
-        Channel.EXPORTS: after.sales * (1 - after.price),
+    _, parts = spending_loss((spending / total).T, fall.T, rho)
+    losses = {
+        Channel.IMPORTS: parts.T * total,
+        Channel.EXPORTS: sales * (1 - after.price),
         Channel.REVENUE: -after.revenue,
     }
+    return {channel: _over_slices(values, slices.item_of, len(market.items)) for channel, values in losses.items()}
+
+
+def _over_slices(values: Floats, item_of: Index, items: int) -> Floats:
+    """Sums (items, economies) of values (slices, economies), whose items are in order."""
+    total = np.zeros((items, values.shape[1]))
+    if len(values):
+        item, first = np.unique(item_of, return_index=True)
+        total[item] = np.add.reduceat(values, first, axis=0)
+    return total
 
 
 def _long(market: Market, channel: Channel, cases: list[Floats], horizon: str, basis: str) -> pl.DataFrame:
@@ -296,36 +526,45 @@ def _long(market: Market, channel: Channel, cases: list[Floats], horizon: str, b
 
 
 def market_of(flows: pl.DataFrame, shock: pl.DataFrame) -> Market:
-    """Every flow of the items that the shock touches, with the denied shares and duties laid on.
+    """Every flow of the markets (layer and item) that the shock touches, with the denied shares and duties laid on.
 
     `flows` are trade flows of one period; rows with origin = destination are domestic sales, a source like any other
-    that no measure denies. Items that no measure touches are left out: nothing happens in them.
+    that no measure denies. Markets that no measure touches are left out: nothing happens in them.
     """
-    hit = shock.select("item").unique()
+    hit = shock.select("layer", "item").unique()
     shares = shock.select("layer", "origin", "destination", "item", "denied_low", "denied", "denied_high", "tariff")
     frame = (
         flows.filter(pl.col("value") > 0)
         .select("layer", "origin", "destination", "item", "value")
-        .join(hit, on="item", how="semi")
+        .join(hit, on=["layer", "item"], how="semi")
         .join(shares, on=["layer", "origin", "destination", "item"], how="left")
     )
-    items = frame["item"].unique().sort()
-    economies = pl.concat([frame["origin"], frame["destination"]]).unique().sort()
-    at_item, at_economy = pl.Enum(items), pl.Enum(economies)
-    position = frame.select(
-        pl.col("origin", "destination").cast(at_economy).to_physical().cast(pl.Int64),
-        pl.col("item").cast(at_item).to_physical().cast(pl.Int64),
+    names = {
+        "item": frame["item"].unique().sort(),
+        "layer": frame["layer"].unique().sort(),
+        "origin": pl.concat([frame["origin"], frame["destination"]]).unique().sort(),
+    }
+    names["destination"] = names["origin"]
+    layers = max(len(names["layer"]), 1)
+    coded = frame.with_columns(
+        *(pl.col(name).cast(pl.Enum(known)).to_physical().cast(pl.Int64) for name, known in names.items()),
+        pl.col("denied_low", "denied", "denied_high", "tariff").fill_null(0.0),
     )
-    numbers = frame.select(pl.col("denied_low", "denied", "denied_high", "tariff").fill_null(0.0), "value")
+    coded = coded.with_columns((pl.col("item") * layers + pl.col("layer")).alias("market")).sort(
+        "market", "destination"
+    )
+    code = coded["market"].to_numpy()
+    present = np.bincount(code, minlength=layers * len(names["item"])) > 0
     return Market(
-        tuple(economies),
-        tuple(items),
-        position["origin"].to_numpy(),
-        position["destination"].to_numpy(),
-        position["item"].to_numpy(),
-        numbers["value"].to_numpy(),
-        np.stack([numbers[name].to_numpy() for name in ("denied_low", "denied", "denied_high")]),
-        numbers["tariff"].to_numpy(),
+        tuple(names["origin"]),
+        tuple(names["item"]),
+        np.flatnonzero(present) // layers,
+        coded["origin"].to_numpy(),
+        coded["destination"].to_numpy(),
+        (np.cumsum(present) - 1)[code],
+        coded["value"].to_numpy(),
+        np.stack([coded[name].to_numpy() for name in ("denied_low", "denied", "denied_high")]),
+        coded["tariff"].to_numpy(),
     )
 
 

@@ -2,10 +2,10 @@
 
 v is thousand USD and q metric tons; FLOWS gets USD and t. Codes k that lost their leading zeros get them back (10121 is
 010121); `TOTAL` in place of a product is the sum over products. A year of eleven million rows goes through polars'
-streaming engine: `stream_baci` never holds the rows, only one eight-byte key for each.
+streaming engine: `stream_baci` never holds the rows, and of a file that is not sorted only eight bytes for each.
 
-The rows are run through once: taken rows to the output, and beside it their summary, their keys and the count of
-rejected rows by reason. Only if something is wrong are they run through again, to say where.
+The rows are run through once: taken rows to the output, and on their way they are summed, their keys looked at, the
+rejected ones counted by reason. Only if something is wrong are they run through again, to say where.
 """
 
 import json
@@ -19,13 +19,24 @@ import polars as pl
 
 from weaponized_interdependence import exports
 from weaponized_interdependence.errors import UsageError
+from weaponized_interdependence.harmonize.economies import to_iso3
 from weaponized_interdependence.schemas import FLOWS, REJECTED
 from weaponized_interdependence.sources.baci_files import sort_files, wanted_member
-from weaponized_interdependence.sources.baci_rows import LEVELS, TOTAL, Job
+from weaponized_interdependence.sources.baci_rows import AFTER_UNION, LEVELS, TOTAL, Job, union_end
+from weaponized_interdependence.sources.baci_tally import Tally, repeated
+from weaponized_interdependence.sources.csv_text import even
 from weaponized_interdependence.sources.files import mended, opened, parse_error, scan
 from weaponized_interdependence.sources.provenance import metadata_of
-from weaponized_interdependence.sources.reading import Check, FileStamp, Reading, Reason, count_reasons
-from weaponized_interdependence.sources.streaming import MOST_REJECTED, as_text, repeated, sink_flows
+from weaponized_interdependence.sources.reading import (
+    Check,
+    FileStamp,
+    Reading,
+    Reason,
+    count_reasons,
+    summarise,
+    summary_of,
+)
+from weaponized_interdependence.sources.streaming import MOST_REJECTED, as_text, sink_flows
 
 Level = Literal["hs6", "hs4", "hs2", "total"]
 Finish = Callable[[Reading], Reading]
@@ -50,7 +61,8 @@ def read_baci(
     edition
         `HS92`, `HS17` ...; taken from the file name where it stands there (BACI_HS17_Y2021_V202301.csv).
     years
-        Keep only these; members of a zip that are named for another year are not unpacked.
+        Keep only these; rows of other years are counted and not given back, members of a zip that are named for
+        another year are not unpacked.
     aggregate
         `hs6` as published, or summed to `hs4`, `hs2` or `total`. A sum has a quantity only if each part has one.
     country_codes, product_codes
@@ -122,7 +134,8 @@ class _Run:
     summary: pl.DataFrame
     products: pl.Series
     counts: dict[str, int]
-    keys: pl.Series
+    repeated: pl.Series
+    unions: dict[int, int]  # code of a union after its end -> rows read as its member
 
 
 def _load(paths: Sequence[Path], asked: _Asked, out: Path | None, finish: Finish) -> Reading:
@@ -146,22 +159,29 @@ def _load(paths: Sequence[Path], asked: _Asked, out: Path | None, finish: Finish
 
         draft = Reading("baci", notes=(*found.notes, *_notes(asked)))
         job, run = _run_or_mend(job, out, footer(draft))
-        if TOTAL in run.products and len(run.products) > 1:
-            # The sum over products stands beside the products: taking both would count everything twice.
-            job = replace(job, totals_are_extra=True)
+        if TOTAL in run.products and len(run.products) > 1 and (twice := job.years_told_twice()):
+            # The sum over products stands beside the products: taking both would count everything twice. A year that
+            # has only its total keeps it.
+            job = replace(job, totals_are_extra=twice)
             run = _run(job, out, footer(draft))
-        again = _repeats(job, repeated(run.keys))
+        again = _repeats(job, run.repeated)
         if not again.is_empty():
             run = _run(job, out, footer(draft), without=again)
         counts = run.counts | count_reasons(again)
+        draft = draft.adding(notes=_union_notes(run))
         if sum(counts.values()) > MOST_REJECTED:
             note = f"only the first {MOST_REJECTED:,} rejected rows are given back; the counts are of all"
             draft = draft.adding(notes=[note])
+        refused = bool(counts)
+        if other := job.other_years():
+            counts[str(Reason.NOT_ASKED)] = sum(other.values())
+            held, wanted = ", ".join(other), ", ".join(map(str, asked.years or ()))
+            draft = replace(draft, nothing=f"the input holds {held}; asked for {wanted}")
         reading = finish(
             replace(
                 draft,
                 flows=run.flows,
-                rejected=_rejected(job, again) if counts else REJECTED.empty(),
+                rejected=_rejected(job, again) if refused else REJECTED.empty(),
                 counts=tuple(sorted(counts.items(), key=lambda pair: -pair[1])),
                 files=stamps(),
                 checks=(*_product_check(job, run), *_whole_check(job, run)),
@@ -178,7 +198,10 @@ def _load(paths: Sequence[Path], asked: _Asked, out: Path | None, finish: Finish
 def _run_or_mend(job: Job, out: Path | None, footer: Callable[[], dict[str, str]]) -> tuple[Job, _Run]:
     """Run; if a cell or a line is not as it should be, run again over mended copies, cells read as text."""
     try:
-        return job, _run(job, out, footer)
+        # A typed scan takes a line that ends early for one whose last cells are empty.
+        if all(even(f.layout) for f in job.files.data if f.layout is not None):
+            return job, _run(job, out, footer)
+        fixed = [mended(f) if f.layout is not None else (f, {}) for f in job.files.data]
     except pl.exceptions.PolarsError as error:
         if out is not None and "os error" in str(error):
             raise  # the output cannot be written: `exports.atomic` says so
@@ -199,20 +222,35 @@ def _run(
 ) -> _Run:
     """One run over all rows: the good ones less those in `without` to `out`, or into memory; and their sums."""
     judged = job.judged(numbered=without is not None)
-    good = judged.filter("good")
+    tally = Tally(job)
     if without is not None:
-        good = good.join(without.lazy(), on=["file", "row"], how="anti", maintain_order="left")
+        known = without.lazy().select("file", "row", again=pl.lit(True))
+        judged = judged.join(known, on=["file", "row"], how="left", maintain_order="left")
+        judged = judged.filter(pl.col("again").is_null()).drop("again")
+    unions: list[pl.Series] = []
+
+    def take(part: pl.DataFrame) -> pl.DataFrame:
+        good = tally.take(part)
+        if good["union"].null_count() < good.height:
+            unions.append(good["union"].drop_nulls())
+        return good
+
+    good = judged.map_batches(take, streamable=True, schema=judged.collect_schema())
     flows = job.flows(good)
-    plans = [
-        flows if out is None else sink_flows(flows, out, footer),
-        job.summary(good, flows),
-        good.select(pl.col("k").unique()),
-        job.bad(judged).group_by("reason").agg(rows=pl.len()),
-        good.select(job.key()),
-    ]
-    taken, summary, products, bad, keys = pl.collect_all(plans, engine="streaming")
-    counts = {str(reason): int(rows) for reason, rows in bad.iter_rows()}
-    return _Run(as_text(taken) if out is None else None, summary, products["k"], counts, keys["key"])
+    if out is None:
+        taken = as_text(flows.collect(engine="streaming"))
+    else:
+        taken = None
+        pl.collect_all([sink_flows(flows, out, footer)], engine="streaming")
+    if job.level == "hs6":
+        summary = tally.summary()
+    else:
+        summary = summarise(taken) if taken is not None else summary_of(pl.scan_parquet(out)).collect()  # type: ignore[arg-type]
+    keys = tally.repeated_keys()
+    if keys is None:
+        keys = repeated(job.judged().filter("good").select(job.key()).collect(engine="streaming").to_series())
+    after = dict(pl.concat(unions).value_counts().sort("union").iter_rows()) if unions else {}
+    return _Run(taken, summary, tally.products, tally.counts, keys, after)
 
 
 def _repeats(job: Job, keys: pl.Series) -> pl.DataFrame:
@@ -242,7 +280,7 @@ def _rejected(job: Job, again: pl.DataFrame) -> pl.DataFrame:
         if odd:
             record = pl.col("row").replace_strict(odd, default=record, return_dtype=pl.String)
         found = raw.join(mine.lazy(), on="row", how="inner", maintain_order="left").select(
-            file=pl.lit(Path(file.name).name), row="row", reason="reason", record=record
+            file=pl.lit(file.name), row="row", reason="reason", record=record
         )
         parts.append(found.collect(engine="streaming"))
     return pl.concat(parts)
@@ -285,12 +323,21 @@ def _whole_check(job: Job, run: _Run) -> tuple[Check, ...]:
     return (Check("whole year, as the file name says", "about 200 exporters, 5,000 products", found, whole),)
 
 
+def _union_notes(run: _Run) -> list[str]:
+    said = []
+    for code, rows in run.unions.items():
+        iso3, member = AFTER_UNION[code]
+        reader = to_iso3(pl.Series([str(member)]), "baci").item()
+        end = union_end(iso3)
+        said.append(f"{rows:,} rows with code {code} ({iso3}, until {end}) in later years are read as {reader}")
+    return said
+
+
 def _notes(asked: _Asked) -> list[str]:
     notes = []
     if asked.years:
-        notes.append(
-            f"only the years {', '.join(map(str, asked.years))} were asked for; rows of others were passed over"
-        )
+        years = ", ".join(map(str, asked.years))
+        notes.append(f"only the years {years} were asked for; rows of others are counted and not given back")
     if asked.aggregate != "hs6":
         notes.append(f"products are summed to {asked.aggregate}; a sum has a quantity only where each part has one")
     return notes

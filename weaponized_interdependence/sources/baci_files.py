@@ -8,10 +8,11 @@ from pathlib import Path
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError
+from weaponized_interdependence.harmonize.items import HS_EDITIONS
 from weaponized_interdependence.sources.files import Opened, opened, require, scan, text_frame
 from weaponized_interdependence.sources.reading import FileStamp
 
-EDITION = re.compile(r"HS(88|92|96|02|07|12|17|22|27)(?!\d)", re.IGNORECASE)
+EDITION = re.compile(rf"HS({'|'.join(e[2:] for e in HS_EDITIONS)})(?!\d)", re.IGNORECASE)
 _YEAR = re.compile(r"_Y(\d{4})_", re.IGNORECASE)
 _DATA = ("t", "i", "j", "k", "v")
 
@@ -82,7 +83,7 @@ def sort_files(
 
 def _edition(data: Sequence[Opened], asked: str | None) -> str | None:
     if asked is not None and not EDITION.fullmatch(asked.upper()):
-        raise UsageError(f"{asked!r} is not an HS edition", mend="write HS92, HS96, HS02, HS07, HS12, HS17 or HS22")
+        raise UsageError(f"{asked!r} is not an HS edition", mend=f"one of {', '.join(HS_EDITIONS)}")
     named = {f.name: f"HS{m.group(1)}" for f in data if (m := EDITION.search(Path(f.name).name))}
     editions = set(named.values()) | ({asked.upper()} if asked else set())
     if len(editions) > 1:
@@ -96,7 +97,10 @@ def _edition(data: Sequence[Opened], asked: str | None) -> str | None:
     for file in data:
         first = scan(file).select(pl.col("k").cast(pl.String)).head(100).collect()["k"]
         if (first.str.strip_chars().str.to_uppercase() != "TOTAL").any():
-            mend = "pass edition=HS17 (or HS92 ...), or keep the publisher's name BACI_HS17_Y2021_V202301.csv"
+            mend = (
+                "say option edition=HS17 or HS92 ... (on the command line: --edition HS17), "
+                "or keep the publisher's name BACI_HS17_Y2021_V202301.csv"
+            )
             raise UsageError("the file name does not say which HS edition it is", where=file.name, mend=mend)
     return None
 

@@ -12,16 +12,17 @@ from weaponized_interdependence.harmonize.economies import code_map, economies, 
 from weaponized_interdependence.sources.baci_files import BaciFiles
 from weaponized_interdependence.sources.declaration import load_declaration
 from weaponized_interdependence.sources.files import Opened, scan
-from weaponized_interdependence.sources.reading import Reason, reason_of, summary_of
+from weaponized_interdependence.sources.reading import Reason, reason_of
+from weaponized_interdependence.sources.rows import chapters
 
 TOTAL = -1  # k of a row that is the sum over products
 USD = 1000.0  # v is thousand USD
 MOST = 1e15  # USD in one row: ten times world product
 _TYPED = {"t": pl.Int32, "i": pl.Int32, "j": pl.Int32, "k": pl.Int32, "v": pl.Float64, "q": pl.Float64}
-# Codes of unions that reported as one, and the code of the member that some copies of BACI still write so afterwards:
-# Belgium-Luxembourg (BLX) -> Belgium, the Southern African Customs Union (SACU) -> South Africa. The last year of each
-# union is in economies.csv.
-_AFTER_UNION = {58: ("BLX", 56), 711: ("SACU", 710)}
+# Codes of unions that reported as one, and the code of the member that BACI still writes so afterwards, as its own
+# dictionary says: Belgium-Luxembourg (BLX) -> Belgium, the Southern African Customs Union (SACU) -> South Africa. The
+# last year of each union is in economies.csv.
+AFTER_UNION = {58: ("BLX", 56), 711: ("SACU", 710)}
 # level -> (what k is divided by, digits left)
 LEVELS = {"hs6": (1, 6), "hs4": (100, 4), "hs2": (10_000, 2), "total": (0, 0)}
 
@@ -40,7 +41,7 @@ class Job:
     reject_products: bool = False
     typed: bool = True
     odd: Mapping[int, Mapping[int, list[str]]] = field(default_factory=dict)
-    totals_are_extra: bool = False
+    totals_are_extra: tuple[int, ...] = ()  # years whose TOTAL stands beside products
 
     @cached_property
     def economies(self) -> pl.DataFrame:
@@ -52,8 +53,10 @@ class Job:
         table = pl.concat([known, own.join(known, on="code", how="anti")])
         table = table.filter(~pl.col("iso3").is_in(keys_of_kind("aggregate"))).sort("code")
         iso = pl.Enum(table["iso3"].unique().sort())
-        # n follows the order of codes, so that the keys of a file sorted by its codes come sorted
-        n = pl.col("code").min().over("iso3").rank("dense").cast(pl.Int64)
+        # n follows the order of BACI's own codes, so that the keys of a file sorted by code come sorted
+        main = economies().select("iso3", main=pl.col("baci").cast(pl.Int32))
+        table = table.join(main, on="iso3", how="left", maintain_order="left")
+        n = pl.coalesce("main", pl.col("code").min().over("iso3")).rank("dense").cast(pl.Int64)
         return table.select("code", iso=pl.col("iso3").cast(iso), n=n)
 
     @cached_property
@@ -75,8 +78,8 @@ class Job:
             (Reason.GROUP_PARTNER, ends[0].is_in(groups) | ends[1].is_in(groups)),
             (Reason.UNKNOWN_ORIGIN, pl.col("origin").is_null()),
             (Reason.UNKNOWN_DESTINATION, pl.col("destination").is_null()),
-            (Reason.UNKNOWN_ITEM, k.is_null() | ((k < 10_000) & ~total) | (k > 999_999) | unlisted),
-            (Reason.SUBTOTAL, total if self.totals_are_extra else pl.lit(False)),
+            (Reason.UNKNOWN_ITEM, k.is_null() | ((k < 10_000) & ~total) | (k > 999_999) | _no_chapter(k) | unlisted),
+            (Reason.SUBTOTAL, total & t.is_in(list(self.totals_are_extra)) if self.totals_are_extra else pl.lit(False)),
             (Reason.MISSING_VALUE, pl.col("empty")),
             (Reason.NOT_A_NUMBER, v.is_null() | pl.col("odd_q")),
             (Reason.NOT_FINITE, ~v.is_finite() | ~q.is_finite()),
@@ -96,8 +99,23 @@ class Job:
             rows = rows.join(side.lazy(), on=code, how="left", maintain_order="left")
         # Codes of sums over economies are unknown to `economies`, so those two rules need not be asked here.
         asked = [b for r, b in self.rules if r not in (Reason.WORLD_PARTNER, Reason.GROUP_PARTNER)]
-        # A null condition is not broken. Without `cache` each consumer would read and judge all files again.
-        return rows.with_columns(good=~pl.any_horizontal(asked).fill_null(False)).cache()
+        # A null condition is not broken.
+        return rows.with_columns(good=~pl.any_horizontal(asked).fill_null(False))
+
+    def other_years(self) -> dict[str, int]:
+        """Rows of years that were not asked for, by year."""
+        if not self.years:
+            return {}
+        t = pl.concat(self._rows_of(n, numbered=False).select("t") for n in range(len(self.files.data)))
+        other = t.filter(pl.col("t").is_not_null() & ~pl.col("t").is_in(list(self.years)))
+        found = other.group_by("t").agg(rows=pl.len()).sort("t").collect(engine="streaming")
+        return {str(year): int(rows) for year, rows in found.iter_rows()}
+
+    def years_told_twice(self) -> tuple[int, ...]:
+        """Years that have both products and their sum, TOTAL."""
+        total = pl.col("k") == TOTAL
+        years = self.judged().filter("good").group_by("t").agg(both=total.any() & ~total.all())
+        return tuple(years.filter("both").select("t").collect(engine="streaming").to_series().sort())
 
     def bad(self, judged: pl.LazyFrame) -> pl.LazyFrame:
         """The rows not taken, with `reason`; lines with nothing in them are no rows."""
@@ -108,21 +126,6 @@ class Job:
         """Year, exporter, importer and product in one whole number: 12 + 12 + 12 + 20 bits."""
         t, k = pl.col("t").cast(pl.Int64), pl.col("k").cast(pl.Int64)
         return (((t * 4096 + pl.col("ni")) * 4096 + pl.col("nj")) * (1 << 20) + k + 1).alias("key")
-
-    def summary(self, good: pl.LazyFrame, flows: pl.LazyFrame) -> pl.LazyFrame:
-        """As `reading.summary_of`; before summing products it is counted on whole numbers, which is faster."""
-        if self.level != "hs6":
-            return summary_of(flows)
-        counted = good.group_by("t").agg(
-            rows=pl.len(),
-            value=pl.col("v").sum() * USD,
-            origins=pl.col("ni").n_unique(),
-            destinations=pl.col("nj").n_unique(),
-            items=pl.col("k").n_unique(),
-        )
-        named = counted.select(pl.col("t").cast(pl.String).alias("period"), pl.all().exclude("t"))
-        ends = named.with_columns(layer=pl.lit("goods"), unit=pl.lit("USD")).sort("period")
-        return ends.select("period", "layer", "unit", "rows", "value", "origins", "destinations", "items")
 
     def flows(self, good: pl.LazyFrame) -> pl.LazyFrame:
         """Good rows as FLOWS at the level asked. Text whose values are known beforehand is Enum: see streaming."""
@@ -167,6 +170,7 @@ class Job:
             *([pl.lit(n, pl.Int32).alias("file"), pl.col("row").cast(pl.Int64)] if numbered else []),
             year.alias("t"),
             *(_member_after_union(_whole(c, types), year).alias(c) for c in "ij"),
+            pl.coalesce(_union_after(_whole(c, types), year) for c in "ij").alias("union"),
             _product(types).alias("k"),
             v.cast(pl.Float64, strict=False).alias("v"),
             number.alias("q"),
@@ -177,11 +181,30 @@ class Job:
 
 
 def _member_after_union(code: pl.Expr, year: pl.Expr) -> pl.Expr:
-    ended = economies().filter(pl.col("valid_to").is_not_null()).select("iso3", pl.col("valid_to").dt.year())
-    last = dict(ended.iter_rows())
-    for union, (iso3, member) in _AFTER_UNION.items():
-        code = pl.when((code == union) & (year > last[iso3])).then(pl.lit(member, pl.Int32)).otherwise(code)
+    over = _union_after(code, year)
+    for union, (_, member) in AFTER_UNION.items():
+        code = pl.when(over == union).then(pl.lit(member, pl.Int32)).otherwise(code)
     return code
+
+
+def _union_after(code: pl.Expr, year: pl.Expr) -> pl.Expr:
+    """The code of a union in a year after its end, else null."""
+    over = pl.lit(False)
+    for union, (iso3, _) in AFTER_UNION.items():
+        over = over | ((code == union) & (year > union_end(iso3)))
+    return pl.when(over).then(code)
+
+
+def union_end(iso3: str) -> int:
+    """The last year of a dissolved union."""
+    ended = economies().filter(pl.col("iso3") == iso3)
+    return int(ended["valid_to"].dt.year().item())
+
+
+def _no_chapter(k: pl.Expr) -> pl.Expr:
+    """Does the product lie in a chapter that HS does not have (77 is kept free)?"""
+    none = [n for n in range(1, 100) if f"{n:02d}" not in chapters()]
+    return pl.any_horizontal(k.is_between(n * 10_000, n * 10_000 + 9_999) for n in none)
 
 
 def missing_spellings(file: Opened) -> list[str]:

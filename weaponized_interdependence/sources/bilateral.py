@@ -1,7 +1,8 @@
 """From (origin, destination, value) cells in a publisher's codes to FLOWS: what readers of moderate files share."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -29,9 +30,10 @@ def flows_of(
     scheme
         Of the codes, see `harmonize.economies.SCHEMES`.
     scale
-        USD for one of the file's unit.
+        USD for one of the file's unit; a row where it is null is rejected, for its unit is not known.
     """
-    told = cells.with_columns(value=pl.col("text").cast(pl.Float64, strict=False) * scale)
+    told = cells.with_columns(_scale=pl.lit(scale) if isinstance(scale, float) else scale)
+    told = told.with_columns(value=pl.col("text").cast(pl.Float64, strict=False) * pl.col("_scale"))
     for side in ("origin", "destination"):
         codes = told[side].unique(maintain_order=True)
         known = pl.DataFrame({side: codes, f"{side}_iso3": lookup(codes, scheme).iso3})
@@ -48,6 +50,7 @@ def flows_of(
             (Reason.WORLD_PARTNER, (ends[0] == "WLD") | (ends[1] == "WLD")),
             (Reason.GROUP_PARTNER, ends[0].is_in(sums) | ends[1].is_in(sums)),
             (Reason.MISSING_VALUE, pl.col("text").is_null()),
+            (Reason.MIXED_UNIT, pl.col("_scale").is_null()),
             (Reason.NOT_A_NUMBER, pl.col("value").is_null()),
             (Reason.NOT_FINITE, ~pl.col("value").is_finite()),
             (Reason.NEGATIVE, pl.col("value") < 0),
@@ -67,6 +70,27 @@ def flows_of(
     return FLOWS.conform(flows, where=file), REJECTED.conform(rejected), good.height - flows.height
 
 
+def power_of_ten(exponent: pl.Expr) -> pl.Expr:
+    """10 to the power a file states as text; null where it states none, for 10**0 would be a guess."""
+    number = exponent.cast(pl.Float64, strict=False)
+    return pl.when(number.abs() <= 15, number == number.round()).then(pl.lit(10.0).pow(number))
+
+
+def not_asked(counts: dict[str, int], unasked: int) -> tuple[tuple[str, int], ...] | None:
+    """Complete counts of a reading where `unasked` rows were left out by an option: these are counted, not listed."""
+    if not unasked:
+        return None
+    total = Counter(counts) + Counter({str(Reason.NOT_ASKED): unasked})
+    return tuple(total.most_common())
+
+
+def holds(held: Iterable[str], asked: str) -> str:
+    """What to say if nothing is left: the periods there are, and the one asked for."""
+    there = sorted(set(held))
+    said = ", ".join(there) if len(there) < 8 else f"{len(there)} periods from {there[0]} to {there[-1]}"
+    return f"the input holds {said or 'no period'}; asked for {asked}"
+
+
 def zero_note(zeros: int) -> tuple[str, ...]:
     """The note on cells that are zero, if there are any."""
     return (f"{zeros:,} cells are zero (nothing, or not reported) and make no flow",) if zeros else ()
@@ -83,12 +107,12 @@ def malformed_rows(file: str, odd: Mapping[int, Sequence[str]]) -> pl.DataFrame:
 def matrix_cells(frame: pl.DataFrame, *, origins_in: str, period: str) -> pl.DataFrame:
     """The cells of a square of text (first column and header hold the codes) as row, period, origin, destination, text.
 
-    `origins_in` is "rows" or "columns". Columns without a heading and rows without a label are left out.
+    `origins_in` is "rows" or "columns". A row without a label gives its cells that hold something, with a null code:
+    whose they are cannot be known, and `flows_of` says so.
     """
     head, *others = [c for c in frame.columns if c != "row"]
-    long = frame.filter(pl.col(head).is_not_null()).unpivot(
-        on=others, index=["row", head], variable_name="across", value_name="text"
-    )
+    long = frame.unpivot(on=others, index=["row", head], variable_name="across", value_name="text")
+    long = long.filter(pl.col(head).is_not_null() | pl.col("text").is_not_null())
     ends = (pl.col(head).cast(pl.String), pl.col("across"))
     origin, destination = ends if origins_in == "rows" else reversed(ends)
     return long.select(

@@ -25,9 +25,17 @@ import polars as pl
 from weaponized_interdependence.errors import InputError, UsageError
 from weaponized_interdependence.harmonize.economies import lookup
 from weaponized_interdependence.schemas import FLOWS, PERIOD_PATTERN
-from weaponized_interdependence.sources.bilateral import flows_of, malformed_rows, matrix_cells, zero_note
+from weaponized_interdependence.sources.bilateral import (
+    flows_of,
+    holds,
+    malformed_rows,
+    matrix_cells,
+    not_asked,
+    power_of_ten,
+    zero_note,
+)
 from weaponized_interdependence.sources.files import Opened, mended, opened, require, scan, text_frame
-from weaponized_interdependence.sources.reading import Reading, stamp
+from weaponized_interdependence.sources.reading import Reading, count_reasons
 from weaponized_interdependence.terms import Layer
 
 MILLION = 1e6
@@ -74,12 +82,19 @@ def read_bis(
     if basis not in BASES:
         raise UsageError(f"no basis {basis!r}", mend="F (immediate counterparty) or U (guarantor)")
     frames, rejected, notes, zeros, bulk = [], [], [], 0, False
+    held: list[str] = []
+    unasked = 0
     with opened(paths, delimiters=(",", ";")) as files:
         for file in files:
             if any(plain(c) == "L_REP_CTY" for c in file.columns):
                 series = SERIES | {"CBS_BASIS": basis, "CBS_BANK_TYPE": bank_type}
-                cells, malformed, note = bulk_cells(file, series, period)
+                cells, malformed, note = bulk_cells(file, series)
                 notes.append(note)
+                if period:
+                    held.extend(cells["period"].unique())
+                    chosen = cells.filter(pl.col("period") == period_of(file.name, period))
+                    unasked += cells.height - chosen.height
+                    cells = chosen
                 bulk = True
             else:
                 cells, malformed = matrix_of(file, period)
@@ -90,13 +105,17 @@ def read_bis(
             frames.append(flows)
             rejected += [malformed_rows(file.name, malformed), refused]
             zeros += none
+        stamps = tuple(dict.fromkeys(f.stamp for f in files))
+    refused_rows = pl.concat(rejected)
     return Reading(
         name="bis",
         flows=FLOWS.conform(pl.concat(frames), where=", ".join(map(str, paths))),
-        rejected=pl.concat(rejected),
-        files=tuple(stamp(p) for p in paths),
+        rejected=refused_rows,
+        files=stamps,
         notes=(*notes, *zero_note(zeros)),
         scope="whole" if bulk else "extract",
+        nothing=holds(held, str(period)) if unasked else "",
+        counts=not_asked(count_reasons(refused_rows), unasked),
     )
 
 
@@ -137,9 +156,7 @@ def period_of(name: str, period: str | None) -> str:
     return period
 
 
-def bulk_cells(
-    file: Opened, series: Mapping[str, str], period: str | None
-) -> tuple[pl.DataFrame, dict[int, list[str]], str]:
+def bulk_cells(file: Opened, series: Mapping[str, str]) -> tuple[pl.DataFrame, dict[int, list[str]], str]:
     """The cells of the series asked for, the malformed rows, and what was chosen from how many."""
     names = {plain(c): c for c in file.columns}
     require(file, [names.get(d, d) for d in (*series, "L_REP_CTY", "L_CP_COUNTRY")])
@@ -154,7 +171,6 @@ def bulk_cells(
             where=file.name,
             mend=f"they are {', '.join(f'{d} {v}' for d, v in series.items())}; another basis or bank type?",
         )
-    wanted = period_of(file.name, period) if period else None
     if "OBS_VALUE" in names:
         long = chosen.select("row", *ends(names), period=pl.col("TIME_PERIOD"), text=pl.col("OBS_VALUE"))
     else:
@@ -166,7 +182,6 @@ def bulk_cells(
         )
     # the publisher writes NaN, or nothing, where a series has no value in a quarter
     said = long.filter(pl.col("text").is_not_null() & (pl.col("text").str.to_lowercase() != "nan"))
-    said = said.filter(pl.col("period") == wanted) if wanted else said
     note = f"{chosen.height:,} of {count.item():,} lines are the series read: " + ", ".join(
         f"{d} {v}" for d, v in series.items()
     )
@@ -182,5 +197,5 @@ def ends(names: Mapping[str, str]) -> list[pl.Expr]:
     """Creditor, debtor, and USD for one of the line's unit (million USD where the file does not say)."""
     scale: pl.Expr = pl.lit(MILLION)
     if "UNIT_MULT" in names:
-        scale = pl.lit(10.0).pow(code("UNIT_MULT").cast(pl.Float64))
+        scale = power_of_ten(code("UNIT_MULT"))
     return [code("L_REP_CTY").alias("origin"), code("L_CP_COUNTRY").alias("destination"), scale.alias("scale")]

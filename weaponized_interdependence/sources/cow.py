@@ -12,7 +12,7 @@ import polars as pl
 from weaponized_interdependence.sources.declaration import load_declaration
 from weaponized_interdependence.sources.files import Opened, opened, require, text_frame
 from weaponized_interdependence.sources.reading import Reading, Reason
-from weaponized_interdependence.sources.rows import Columns, Part, gather, to_flows
+from weaponized_interdependence.sources.rows import Columns, Part, Years, gather, to_flows
 
 _MILLION = 1e6
 # States in the system in a year: about 75 in 1950 and 195 today; an extract has fewer.
@@ -37,28 +37,24 @@ def read_cow(
     -----
     A missing flow (-9 or empty) is a row given back with the reason `not reported`, once for each direction. Flows of
     zero are observations and are kept. Where both orders of a dyad stand in the file and agree, the row with the larger
-    first code is passed over and a note says how many; where they differ it is rejected as `conflicting row`.
+    first code is given back as `reported by the other side`; where they differ, as `conflicting row`.
     """
     values = ("smoothflow1", "smoothflow2") if smooth else ("flow1", "flow2")
+    asked = Years(years)
     parts, notes = [], []
     with opened(paths, encoding=encoding) as files:
         for file in files:
             require(file, ["ccode1", "ccode2", "year", *values])
             raw, odd = text_frame(file)
-            year = _whole("year")
-            if years:
-                raw = raw.filter(year.is_in(list(years)) | year.is_null())
+            raw = asked.of(raw, _whole("year"), rows=2)
             marked, mirrored = _mirrors(raw, values)
             if mirrored:
-                notes.append(
-                    f"{Path(file.name).name}: each dyad in both orders; {mirrored} mirrored rows agree, not read"
-                )
+                name = Path(file.name).name
+                notes.append(f"{name}: each dyad in both orders; {mirrored} mirrored rows say the same twice")
             parts += [_direction(file, marked, odd, n, values, smooth=smooth) for n in (1, 2)]
         economies = max((p.flows["origin"].n_unique() for p in parts), default=0)
-        if years:
-            notes.append(f"only the years {', '.join(map(str, years))} were asked for")
         scope = "total" if economies >= _WHOLE_ORIGINS and not years else "extract"
-        return gather("cow", parts, files, scope=scope, notes=notes)
+        return gather("cow", parts, files, scope=scope, notes=notes, years=asked)
 
 
 def _direction(
@@ -77,14 +73,17 @@ def _direction(
         basis="estimated" if smooth else "observed",
     )
     missing = cell.is_null() | (cell.cast(pl.Float64, strict=False) == -9)
-    extra = [(Reason.CONFLICTING, pl.col("_conflict")), (Reason.NOT_REPORTED, missing)]
+    extra = [
+        (Reason.OTHER_SIDE, pl.col("_mirror")),
+        (Reason.CONFLICTING, pl.col("_conflict")),
+        (Reason.NOT_REPORTED, missing),
+    ]
     return to_flows(file, raw, odd, columns, first_year=load_declaration("cow").first_year, extra=extra)
 
 
 def _mirrors(raw: pl.DataFrame, values: tuple[str, str]) -> tuple[pl.DataFrame, int]:
-    """`raw` without the second order of dyads that say the same in both; and how many rows that left out.
-
-    Column `_conflict` is true for a second order that says something else.
+    """`raw` with `_mirror`, true for the second order of a dyad that says the same as the first, and `_conflict`, true
+    for one that says something else; and how many mirrors there are.
     """
     one, two = _whole("ccode1"), _whole("ccode2")
     sides = raw.select("row", year=_whole("year"), one=one, two=two, a=pl.col(values[0]), b=pl.col(values[1]))
@@ -92,8 +91,9 @@ def _mirrors(raw: pl.DataFrame, values: tuple[str, str]) -> tuple[pl.DataFrame, 
     both = sides.join(other.unique(["year", "one", "two"]), on=["year", "one", "two"], how="inner")
     same = pl.col("a").eq_missing(pl.col("a_right")) & pl.col("b").eq_missing(pl.col("b_right"))
     agree, differ = both.filter(same)["row"], both.filter(~same)["row"]
-    kept = raw.join(agree.to_frame(), on="row", how="anti", maintain_order="left")
-    return kept.with_columns(_conflict=pl.col("row").is_in(differ.implode())), len(agree)
+    row = pl.col("row")
+    marked = raw.with_columns(_mirror=row.is_in(agree.implode()), _conflict=row.is_in(differ.implode()))
+    return marked, len(agree)
 
 
 def _whole(name: str) -> pl.Expr:

@@ -16,16 +16,16 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from weaponized_interdependence.errors import FetchError, OutputError, UsageError
 from weaponized_interdependence.settings import cache_dir
 from weaponized_interdependence.sources.declaration import Declaration, Download, load_declaration
 from weaponized_interdependence.sources.reading import stamp
-from weaponized_interdependence.sources.transfer import Progress, ResumingDownloader, file_name
+from weaponized_interdependence.sources.transfer import Progress, ResumingDownloader, file_name, refuse_junk
 
 Trust = Literal["declared", "recorded", "first use"]
 
@@ -40,6 +40,7 @@ class Fetched:
     bytes: int
     trust: Trust
     downloaded: bool  # False: it was there already and its checksum fits
+    note: str = ""  # what of the request the file could not follow
 
     def __str__(self) -> str:
         """One line for the screen."""
@@ -49,7 +50,8 @@ class Fetched:
             "first use": "no checksum is published: this one is now recorded and later downloads are held against it",
         }[self.trust]
         verb = "downloaded" if self.downloaded else "already there"
-        return f"{self.path} ({self.bytes:,} bytes, sha256 {self.sha256[:12]}..., {verb}; {how})"
+        note = f"\n{self.note}" if self.note else ""
+        return f"{self.path} ({self.bytes:,} bytes, sha256 {self.sha256[:12]}..., {verb}; {how}){note}"
 
 
 def fetch(
@@ -120,7 +122,16 @@ def fetch_files(
             mend=" ".join(dict.fromkeys(d.manual for d in by_hand)),
         )
     transfer = downloader or ResumingDownloader(progress=progress)
-    return tuple(_fetch_one(d, url, declaration, folder, transfer, refresh=refresh) for d, url in addresses)
+    done = [_fetch_one(d, url, declaration, folder, transfer, refresh=refresh) for d, url in addresses]
+    return tuple(replace(f, note=_all_years(d, year)) for f, d in zip(done, chosen, strict=True))
+
+
+def _all_years(download: Download, year: int | None) -> str:
+    """What to say where a year was asked for and the publisher's file has every one."""
+    if year is None or "{year}" in download.url:
+        return ""
+    span = f"{download.years[0]} to {download.years[1]}" if download.years else "all its years"
+    return f"the publisher has no file of {year} alone: this one holds {span}; choose {year} when you read it"
 
 
 def choose(declaration: Declaration, *, year: int | None = None, edition: str | None = None) -> tuple[Download, ...]:
@@ -197,12 +208,17 @@ def _fetch_one(
             f"{file} exists and no checksum is known for it",
             mend="move it away, or give it to the reader as it is; --refresh downloads anew",
         )
+
+    def bring(address: str, output: Any, pooch: Any = None) -> None:
+        transfer(address, output, pooch)
+        refuse_junk(Path(output), file.name)  # before it is trusted, recorded or put in place
+
     there = file.exists()
     before = stamp(file).sha256 if there else ""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(file), _aside(file, refresh), _quiet(pooch.get_logger()):
-            pooch.retrieve(url, f"sha256:{known}" if known else None, fname=file.name, path=folder, downloader=transfer)
+            pooch.retrieve(url, f"sha256:{known}" if known else None, fname=file.name, path=folder, downloader=bring)
         os.chmod(file, 0o644)
     except FetchError as error:
         # a 404 or a broken line: say what else can be done, once, here

@@ -6,11 +6,13 @@ another delimiter than the reader's, a last line that was cut off. `text_frame` 
 lines with the wrong number of cells aside; a typed, lazy scan is `scan`.
 """
 
+import stat
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,9 +21,10 @@ import polars as pl
 from weaponized_interdependence.errors import Fault, InputError
 from weaponized_interdependence.sources.csv_text import Layout, look_at_text, repair
 from weaponized_interdependence.sources.reading import FileStamp, stamp
-from weaponized_interdependence.sources.unpack import unpack, unzip
+from weaponized_interdependence.sources.unpack import spool, unpack, unzip
 
 _INDEX = "\x00row"
+STDIN = "-"
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".arrow", ".feather")
 
 
@@ -66,19 +69,41 @@ def opened(
     with tempfile.TemporaryDirectory(prefix="wi-") as folder, ThreadPoolExecutor(1) as hashing:
         files: list[Opened] = []
         faults: list[Fault] = []
-        for path in paths:
+        for path in map(Path, paths):
+            regular = path
             try:
-                hashed = hashing.submit(stamp, path)
-                for name, plain in _plain(path, Path(folder), wanted):
+                regular = _regular(path, Path(folder))
+                hashed = hashing.submit(stamp, regular, str(path))
+                for name, plain in _plain(regular, Path(folder), wanted):
+                    name = name.replace(str(regular), str(path), 1)
                     files.append(_look_at(name, plain, Path(folder), hashed, delimiters, encoding))
             except InputError as error:
-                faults.append(Fault(error.message, error.where or str(path), error.mend))
+                where = (error.where or str(path)).replace(str(regular), str(path), 1)
+                faults.append(Fault(error.message, where, error.mend))
                 faults.extend(error.faults)
+            except FileNotFoundError:
+                faults.append(Fault("no such file", str(path), "check the path"))
+            except IsADirectoryError:
+                faults.append(Fault("is a folder", str(path), "name a file in it"))
             except PermissionError as error:
                 faults.append(Fault("may not be read", str(path), f"give yourself the right to: {error.strerror}"))
         if faults:
             raise InputError("cannot be read", faults=faults)
         yield files
+
+
+def _regular(path: Path, folder: Path) -> Path:
+    """`path`, or a copy of what comes through it where it is a pipe: a pipe has no size and can be read only once."""
+    if str(path) == STDIN and not path.exists():
+        return spool(lambda: nullcontext(sys.stdin.buffer), folder, "standard input")
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        return spool(lambda: path.open("rb"), folder, str(path))
+    if not stat.S_ISREG(mode):
+        raise InputError("is a device, not a file", where=str(path), mend="name a file, a pipe, or - for stdin")
+    return path
 
 
 def _plain(path: Path, folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Path]]:
@@ -106,7 +131,8 @@ def _look_at(
 
 def _columns(name: str, path: Path, kind: str) -> tuple[str, ...]:
     try:
-        schema = pl.read_parquet_schema(path) if kind == "parquet" else pl.read_ipc_schema(path)
+        with path.open("rb") as stream:  # a path with [ or * in it would be taken for a pattern
+            schema = pl.read_parquet_schema(stream) if kind == "parquet" else pl.read_ipc_schema(stream)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"not a whole {kind} file: {reason}", where=name, mend="was it cut off? fetch it again") from (
@@ -125,7 +151,9 @@ def require(file: Opened, columns: Sequence[str]) -> None:
     fitting = _readers_fitting(file.columns)
     mend = f"its columns are those of the reader {' or '.join(fitting)}" if fitting else ""
     have = ", ".join(file.columns[:12]) + (" ..." if len(file.columns) > 12 else "")
-    mend = mend or "is this the right reader? `table` maps any columns: columns={'value': 'YOUR_COLUMN', ...}"
+    mend = mend or "is this the right reader? `table` maps any columns: option columns: value=YOUR_COLUMN, ..."
+    if not fitting:
+        mend += " (on the command line: --option columns=value:YOUR_COLUMN,...)"
     raise InputError(f"does not have the columns needed; it has {have}", where=file.name, mend=mend, faults=faults)
 
 
@@ -155,7 +183,7 @@ def scan(
     on collect, so ask for pl.String where that can be. Parquet and Arrow keep their own types (categories as text).
     """
     if file.layout is None:
-        frame = pl.scan_parquet(file.path) if file.kind == "parquet" else pl.scan_ipc(file.path)
+        frame = (pl.scan_parquet if file.kind == "parquet" else pl.scan_ipc)(file.path, glob=False)
         frame = frame.rename(_own_names(file.columns, file.columns, row))
         frame = frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
         return frame.with_row_index(row, offset=1) if row else frame

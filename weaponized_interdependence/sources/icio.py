@@ -103,7 +103,7 @@ def read_icio(paths: Sequence[Path], *, period: str | int | None = None, edition
             inside = some((member_name(f) for f in files), 12)
             raise UsageError(f"{path} holds {len(files)} tables: {inside}", mend="choose the year with period=")
         sheet = read_sheet(files[0])
-        said = year_said(member_name(files[0]))
+        said, stamped = year_said(member_name(files[0])), files[0].stamp
     if period is None and said is None:
         raise UsageError(f"the name of {path} does not say the year", mend="give it: period=2019")
     parts = cut(sheet, str(path))
@@ -118,7 +118,7 @@ def read_icio(paths: Sequence[Path], *, period: str | int | None = None, edition
         publisher="OECD" if classification.startswith("ICIO") else "",
         where=str(path),
     )
-    return table_reading("icio", table, [path], checks=output_check(parts))
+    return table_reading("icio", table, [stamped], checks=output_check(parts))
 
 
 def member_name(file: Opened) -> str:

@@ -52,5 +52,6 @@ def read_oec(paths: Sequence[Path], *, year: int | None = None, encoding: str = 
 def _year_in(name: str) -> int:
     years = set(re.findall(r"(?<!\d)(?:19|20)\d{2}(?!\d)", Path(name).name))
     if len(years) != 1:
-        raise UsageError("the year of the flows is not known", where=name, mend="pass year=2022")
+        mend = "say option year=2022 (on the command line: --period 2022)"
+        raise UsageError("the year of the flows is not known", where=name, mend=mend)
     return year_of(years.pop())

@@ -14,9 +14,9 @@ import polars as pl
 
 from weaponized_interdependence.errors import UsageError
 from weaponized_interdependence.schemas import FLOWS
-from weaponized_interdependence.sources.bilateral import flows_of, malformed_rows, zero_note
+from weaponized_interdependence.sources.bilateral import flows_of, malformed_rows, power_of_ten, zero_note
 from weaponized_interdependence.sources.files import Opened, opened, require, text_frame
-from weaponized_interdependence.sources.reading import Check, Reading, Reason, as_rejected, stamp
+from weaponized_interdependence.sources.reading import Check, Reading, Reason, as_rejected
 from weaponized_interdependence.terms import Layer
 
 COLUMNS = {"COU": "reporter", "PAR": "partner", "SER": "service", "EXP": "expression", "MEASURE": "measure"}
@@ -36,7 +36,7 @@ def read_oecd_services(
     service
         The service to take: S is the total. None takes every item but S (a file may hold sub-totals too: look).
     measure
-        USD; rows in another currency are rejected.
+        USD; rows in another currency are rejected, as are rows whose power of ten cannot be read.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def read_oecd_services(
                 origin=pl.col(ends[0]),
                 destination=pl.col(ends[1]),
                 item=pl.lit("EBOPS:") + pl.col("SER"),
-                scale=pl.lit(10.0).pow(pl.col(POWER).cast(pl.Float64, strict=False).fill_null(0)),
+                scale=power_of_ten(pl.col(POWER)),
             )
             flows, bad, none = flows_of(
                 cells, file=file.name, scheme="oecd", layer=Layer.SERVICES, scale=pl.col("scale")
@@ -65,11 +65,12 @@ def read_oecd_services(
             frames.append(flows)
             rejected.append(bad)
             zeros += none
+        stamps = tuple(dict.fromkeys(f.stamp for f in files))
     return Reading(
         name="oecd_services",
         flows=FLOWS.conform(pl.concat(frames), where=", ".join(map(str, paths))),
         rejected=pl.concat(rejected),
-        files=tuple(stamp(p) for p in paths),
+        files=stamps,
         checks=tuple(checks),
         notes=zero_note(zeros),
         scope="extract",

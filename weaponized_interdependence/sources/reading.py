@@ -53,7 +53,7 @@ class Reason(Term):
     )
     WORLD_PARTNER = (
         "partner is World (a total)",
-        "the sum over all partners; beside the partners it counts twice (comtrade reads it with partner=world)",
+        "the sum over all partners; beside the partners it counts twice (comtrade reads it with option partner=world)",
     )
     AGGREGATE = "a sum over several economies", "the row is a group (World, income group); its members have their own"
     GROUP_PARTNER = "partner is a group", "a sum over several economies; beside its members it counts twice"
@@ -61,6 +61,10 @@ class Reason(Term):
     BREAKDOWN = "part of a breakdown", "a part (second partner, transport, customs) of a total in the same file"
     RE_TRADE = "re-export or re-import", "goods that only passed through; already inside total exports or imports"
     OTHER_SIDE = "reported by the other side", "the same flow as its partner reports it; mirrors are never added up"
+    OTHER_CLASSIFICATION = (
+        "in another classification",
+        "the same goods in another classification or edition; one is read, see option classification",
+    )
     OTHER_FLOW = "not a flow of this layer", "a kind of record the reader does not turn into a flow"
     MIXED_UNIT = "unit differs", "the row is in a unit other than the one asked for or found in the rest of the file"
     NOT_ASKED = "outside the selection", "left out by an option of the reader"
@@ -77,6 +81,7 @@ PASSED_OVER = frozenset(
         Reason.BREAKDOWN,
         Reason.RE_TRADE,
         Reason.OTHER_SIDE,
+        Reason.OTHER_CLASSIFICATION,
         Reason.OTHER_FLOW,
         Reason.NOT_ASKED,
     }
@@ -92,12 +97,12 @@ class FileStamp:
     bytes: int
 
 
-def stamp(path: str | Path) -> FileStamp:
-    """Path, SHA-256 and size of a file, read in blocks so that size does not matter."""
+def stamp(path: str | Path, name: str | None = None) -> FileStamp:
+    """Path (or `name`), SHA-256 and size of a file, read in blocks so that size does not matter."""
     path = Path(path)
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256")
-    return FileStamp(str(path), digest.hexdigest(), path.stat().st_size)
+    return FileStamp(name or str(path), digest.hexdigest(), path.stat().st_size)
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,8 @@ class Reading:
     - `flows` (FLOWS), `table` (IOTable), `macro` (MACRO): what was read; None where the source has no such thing, or
       where it was streamed to the file `written`
     - `rejected` (REJECTED) and `rejected_counts` (reason -> rows): when streaming, the table holds only the first
-      rows, the counts are always complete
+      rows, the counts are always complete. Rows of years nobody asked for are only counted (`outside the selection`)
+    - `nothing`: why there may be no flows, such as "the input holds 2021; asked for 2020"; said if there are none
     - `scope`: what the input claims to be, in the words of the declaration (`whole`, `total`, `extract` ...)
     - `summary`: one row a period and layer with rows, value, origins, destinations, items: what expectations look at
     """
@@ -136,6 +142,7 @@ class Reading:
     checks: tuple[Check, ...] = ()
     notes: tuple[str, ...] = ()
     scope: str = "extract"
+    nothing: str = ""
     summary: pl.DataFrame | None = None
     counts: tuple[tuple[str, int], ...] | None = None
     written: Path | None = None
@@ -264,16 +271,19 @@ def demand(reading: Reading, *, strict: bool) -> Reading:
     if nothing:
         message = "no row could be taken" if total else "there is not one row of data"
         mend = "the reasons below say what to change" if total else "is the file whole, and is this its reader?"
+        if reading.nothing:
+            message, mend = f"no row could be taken: {reading.nothing}", "ask for what it holds"
         raise InputError(message, where=where, mend=mend, faults=faults + first)
+    faulty = sum(rows for reason, rows in counts.items() if reason not in PASSED_OVER)
     wrong = [c for c in reading.failed if strict or c.severity == "hard"]
     if wrong:
         raise CheckError(
             f"what {reading.name} promises does not hold",
             where=where,
             mend="a wrong unit, a cut file or another source? the `table` reader takes a unit scale and any columns",
-            faults=[Fault(f"{c.name}: found {c.found}, expected {c.expected}") for c in wrong],
+            faults=[Fault(f"{c.name}: found {c.found}, expected {c.expected}") for c in wrong]
+            + (faults + first if strict and faulty else []),
         )
-    faulty = sum(rows for reason, rows in counts.items() if reason not in PASSED_OVER)
     if strict and faulty:
         raise InputError(
             f"{faulty} row(s) are faulty and --strict allows none",

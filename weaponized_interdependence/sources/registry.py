@@ -15,6 +15,7 @@ from typing import Any
 from weaponized_interdependence.errors import Fault, InputError, UsageError, nearest
 from weaponized_interdependence.sources.declaration import Declaration, load_declaration
 from weaponized_interdependence.sources.expectations import check_expectations
+from weaponized_interdependence.sources.files import STDIN
 from weaponized_interdependence.sources.provenance import metadata_of
 from weaponized_interdependence.sources.reading import FileStamp, Reading, demand, summarise
 
@@ -150,16 +151,24 @@ def check_options(chosen: Reader, options: Mapping[str, Any]) -> None:
 
 
 def find_files(paths: Sequence[str | Path]) -> tuple[Path, ...]:
-    """The files that paths and glob patterns name, in order, none twice; every one that is missing is reported."""
+    """The files that paths and glob patterns name, in order, none twice; every one that is missing is reported.
+
+    A file that exists is taken as it is, also where its name has *, ? or [ in it. `-` is standard input.
+    """
     if not paths:
         raise UsageError("no file was named", mend="give at least one path or pattern")
     found: dict[Path, None] = {}
     faults = []
     for given in map(str, paths):
         path = Path(given)
+        try:
+            there = path.exists()
+        except (OSError, ValueError) as error:  # too long, or with a zero byte in it
+            faults.append(Fault(f"cannot be a path: {getattr(error, 'strerror', None) or error}", given[:120]))
+            continue
         if path.is_dir():
             faults.append(Fault("is a folder", given, f"name its files, for example {given.rstrip('/')}/*.csv"))
-        elif path.exists():
+        elif there or given == STDIN:
             found[path] = None
         elif glob.has_magic(given) and (matches := sorted(glob.glob(given, recursive=True))):
             found.update(dict.fromkeys(Path(m) for m in matches if Path(m).is_file()))

@@ -22,14 +22,23 @@ from typing import Literal
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError
-from weaponized_interdependence.schemas import FLOWS
-from weaponized_interdependence.sources.bilateral import flows_of, malformed_rows, matrix_cells, zero_note
+from weaponized_interdependence.schemas import FLOWS, PERIOD_PATTERN
+from weaponized_interdependence.sources.bilateral import (
+    flows_of,
+    holds,
+    malformed_rows,
+    matrix_cells,
+    not_asked,
+    zero_note,
+)
 from weaponized_interdependence.sources.files import opened, require, text_frame
-from weaponized_interdependence.sources.reading import Check, Reading, stamp
+from weaponized_interdependence.sources.reading import Check, FileStamp, Reading, count_reasons, stamp, summarise
 from weaponized_interdependence.sources.workbook import Grid, read_grid
 from weaponized_interdependence.terms import Basis, Layer
 
 MILLION = 1e6
+# The matrix of 2017 has 210 sending economies. Fewer than this is somebody's extract: world totals are not asked of it.
+WHOLE = 150
 ITEM = "KNOMAD:remittances"
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb")
 BLANKS = ("-", "..", "n.a.")  # the publisher's marks for no estimate
@@ -43,7 +52,8 @@ def read_remittances(paths: Sequence[Path], *, period: str | int | None = None, 
     Parameters
     ----------
     period
-        The year, where neither the title nor the file's name says it.
+        The year, where neither the title nor the file's name says it; of a long file with a column year, the only one
+        to take.
     rows
         `sending` or `receiving`: what the rows of a workbook are, where its first heading does not say it.
 
@@ -55,14 +65,20 @@ def read_remittances(paths: Sequence[Path], *, period: str | int | None = None, 
         The file has neither layout.
     """
     period = None if period is None else str(period)
-    frames, rejected, notes, checks, zeros = [], [], [NOTE], [], 0
+    frames, rejected, notes, checks, stamps, zeros = [], [], [NOTE], [], [], 0
+    held: list[str] = []
+    unasked = 0
     for path in paths:
         if path.suffix.lower() in WORKBOOKS:
             grid = read_grid(path, choose_sheet)
             cells, check = workbook_cells(grid, path, period, rows)
             checks.append(check)
+            stamps.append(stamp(path))
         else:
-            cells, odd = long_cells(path, period)
+            cells, odd, others, stamped = long_cells(path, period)
+            stamps.append(stamped)
+            held.extend(others.drop_nulls())
+            unasked += others.len()
             rejected.append(malformed_rows(str(path), odd))
         cells = cells.with_columns(item=pl.lit(ITEM))
         flows, refused, none = flows_of(
@@ -71,14 +87,23 @@ def read_remittances(paths: Sequence[Path], *, period: str | int | None = None, 
         frames.append(flows)
         rejected.append(refused)
         zeros += none
+    flows = FLOWS.conform(pl.concat(frames), where=", ".join(map(str, paths)))
+    refused_rows = pl.concat(rejected)
+    summary = summarise(flows)
+    senders = max(summary["origins"].to_list(), default=0)
+    if senders < WHOLE:
+        notes.append(f"{senders} sending economies: read as an extract, so world totals are not asked of it")
     return Reading(
         name="remittances",
-        flows=FLOWS.conform(pl.concat(frames), where=", ".join(map(str, paths))),
-        rejected=pl.concat(rejected),
-        files=tuple(stamp(p) for p in paths),
+        flows=flows,
+        rejected=refused_rows,
+        files=tuple(stamps),
         checks=tuple(checks),
         notes=(*notes, *zero_note(zeros)),
-        scope="whole",
+        scope="whole" if senders >= WHOLE else "extract",
+        summary=summary,
+        nothing=holds(held, str(period)) if unasked else "",
+        counts=not_asked(count_reasons(refused_rows), unasked),
     )
 
 
@@ -92,7 +117,11 @@ def workbook_cells(grid: Grid, path: Path, period: str | None, rows: Side | None
     at, side = heading_of(grid, path, rows)
     header = grid.row(at)
     year = period or year_of(grid, at, path)
-    names = {str(i): name for i, name in enumerate(header) if name and i}
+    body = grid.cells[at + 1 :]
+    # a column of cells without a heading is told, not dropped: whose they are is unknown
+    nameless = {str(i): f"(column {i + 1}, no heading)" for i, name in enumerate(header) if i and not name}
+    nameless = {i: name for i, name in nameless.items() if body[i].drop_nulls().cast(pl.Float64, strict=False).count()}
+    names = {str(i): name for i, name in enumerate(header) if name and i} | nameless
     if len(set(names.values())) < len(names):
         twice = sorted({n for n in names.values() if list(names.values()).count(n) > 1})
         faults = [Fault(f"column {n!r} stands twice") for n in twice]
@@ -105,7 +134,7 @@ def workbook_cells(grid: Grid, path: Path, period: str | None, rows: Side | None
         raise InputError("no rows below the header", where=str(path), mend="is it cut off?")
     cells = matrix_cells(frame, origins_in="rows" if side == "sending" else "columns", period=year)
     cells = cells.filter(pl.col("text").is_not_null() & ~pl.col("text").is_in(BLANKS))
-    world = pl.col("origin").str.to_uppercase() == "WORLD", pl.col("destination").str.to_uppercase() == "WORLD"
+    world = [pl.col(side).str.to_uppercase().fill_null("") == "WORLD" for side in ("origin", "destination")]
     return cells.filter(~world[0] & ~world[1]), world_check(cells, *world)
 
 
@@ -165,18 +194,19 @@ def world_check(cells: pl.DataFrame, origin_is_world: pl.Expr, destination_is_wo
     return Check(name, expected, found, not wrong)
 
 
-def long_cells(path: Path, period: str | None) -> tuple[pl.DataFrame, dict[int, list[str]]]:
-    """The cells of a long file, and its malformed rows."""
+def long_cells(path: Path, period: str | None) -> tuple[pl.DataFrame, dict[int, list[str]], pl.Series, FileStamp]:
+    """The cells of a long file, its malformed rows, the year of every row of another year than `period`, its stamp."""
     with opened([path]) as (file,):
         value = "musd" if "musd" in file.columns else "value"
         require(file, ["sending", "receiving", value])
         frame, odd = text_frame(file)
+        stamped = file.stamp
     if period is None and "year" not in frame.columns:
         found = re.search(r"(?<!\d)((?:19|20)\d\d)(?!\d)", path.name)
         if found is None:
             raise UsageError(f"{path} does not say its year", mend="give it: period=2021")
         period = found.group(1)
-    year = pl.col("year").cast(pl.String) if period is None else pl.lit(period)
+    year = pl.col("year").cast(pl.String).str.strip_chars() if "year" in frame.columns else pl.lit(period)
     cells = frame.filter(~pl.col("row").is_in(list(odd))).select(
         pl.col("row").cast(pl.Int64),
         year.alias("period"),
@@ -184,4 +214,8 @@ def long_cells(path: Path, period: str | None) -> tuple[pl.DataFrame, dict[int, 
         pl.col("receiving").alias("destination"),
         pl.col(value).cast(pl.String).alias("text"),
     )
-    return cells, odd
+    if period is None or "year" not in frame.columns:
+        return cells, odd, pl.Series("period", [], pl.String), stamped
+    # a year that cannot be read is no other year: `flows_of` rejects it
+    other = (pl.col("period") != period) & pl.col("period").str.contains(PERIOD_PATTERN)
+    return cells.filter(~other.fill_null(False)), odd, cells.filter(other)["period"], stamped

@@ -6,15 +6,18 @@ parts good from rejected; `gather` joins files, looks for repeated keys and make
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from weaponized_interdependence.errors import UsageError
+from weaponized_interdependence.errors import Fault, UsageError
+from weaponized_interdependence.harmonize.concordances import hs_chapters
 from weaponized_interdependence.harmonize.economies import keys_of_kind, lookup
+from weaponized_interdependence.harmonize.items import CLASSIFICATIONS, item_faults, split_item
 from weaponized_interdependence.schemas import FLOWS, PERIOD_PATTERN, REJECTED
 from weaponized_interdependence.sources.files import Opened
 from weaponized_interdependence.sources.reading import Check, Reading, Reason, as_rejected, reason_of
@@ -41,10 +44,10 @@ class Columns:
     scale: float = 1.0
     quantity: pl.Expr | None = None
     quantity_scale: float = 1.0
-    quantity_unit: str | None = None
+    quantity_unit: pl.Expr | str | None = None
     unit: str = "USD"
     layer: pl.Expr | str = "goods"
-    basis: str = "observed"
+    basis: pl.Expr | str = "observed"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,40 @@ class Part:
     flows: pl.DataFrame
     rejected: pl.DataFrame
     notes: tuple[str, ...]
+
+
+@dataclass
+class Years:
+    """The years asked for (None: all), and the rows of other years, which are counted and not given back.
+
+    A year that cannot be read is not another year: its row stays, to be rejected.
+    """
+
+    asked: Sequence[int] | None
+    left: dict[str, int] = field(default_factory=dict)  # year -> rows
+
+    def of(self, raw: pl.DataFrame, period: pl.Expr, *, rows: int = 1) -> pl.DataFrame:
+        """`raw` without the rows of other years; each of them counts as `rows`."""
+        if not self.asked:
+            return raw
+        year = period.cast(pl.String).str.strip_chars().str.extract(r"^(\d{4})(?:\D|$)", 1).alias("_year")
+        other = (~year.is_in([str(y) for y in self.asked])).fill_null(False)
+        for found, n in raw.filter(other).select(year).to_series().value_counts().iter_rows():
+            self.left[found] = self.left.get(found, 0) + n * rows
+        return raw.filter(~other)
+
+    def applied(self, reading: Reading) -> Reading:
+        """`reading` with the count of the rows left out, the note that says so, and what to say if nothing is left."""
+        if not self.asked:
+            return reading
+        asked = ", ".join(map(str, self.asked))
+        counts = reading.rejected_counts
+        if out := sum(self.left.values()):
+            counts[str(Reason.NOT_ASKED)] = counts.get(str(Reason.NOT_ASKED), 0) + out
+        held = f"the input holds {', '.join(sorted(self.left))}; asked for {asked}" if self.left else ""
+        note = f"only the years {asked} were asked for; {out:,} rows of other years are counted and not given back"
+        ordered = tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+        return replace(reading, counts=ordered, notes=(*reading.notes, note), nothing=held)
 
 
 def to_flows(
@@ -82,25 +119,27 @@ def to_flows(
         What to do with a World or group partner.
     """
     quantity = columns.quantity if columns.quantity is not None else pl.lit(None, pl.Float64)
-    layer = pl.lit(columns.layer) if isinstance(columns.layer, str) else columns.layer
     made = raw.with_columns(
         period=columns.period.cast(pl.String),
         item=columns.item.cast(pl.String),
-        layer=layer,
+        layer=_text(columns.layer),
         _from=columns.origin.cast(pl.String),
         _to=columns.destination.cast(pl.String),
         _value=columns.value,
         _quantity=quantity,
+        _quantity_unit=_text(columns.quantity_unit),
+        _basis=_text(columns.basis),
     )
     whole = pl.col("period").str.contains(PERIOD_PATTERN)
     made = made.with_columns(*_numbers(made, columns), period=pl.when(whole).then("period"))
+    made, strange = _with_items(made)
     made, notes = _with_economies(made, columns.scheme)
+    notes = strange + notes
     judged = made.with_columns(reason=reason_of([*_odd_rule(odd), *extra, *_rules(first_year, sums)]))
     # the record shows the file's own cells, some of whose columns bear the names of ours
     told = judged.filter(pl.col("reason").is_not_null()).select("row", "reason")
     bad = raw.join(told, on="row", how="inner", maintain_order="left")
-    name = Path(file.name).name
-    rejected = _with_odd_cells(as_rejected(bad, file=name, record=_record(raw)), odd)
+    rejected = _with_odd_cells(as_rejected(bad, file=file.name, record=_record(raw)), odd)
     flows = judged.filter(pl.col("reason").is_null()).select(
         "period",
         "layer",
@@ -109,12 +148,12 @@ def to_flows(
         "item",
         "value",
         "quantity",
-        pl.lit(columns.quantity_unit, pl.String).alias("quantity_unit"),
+        pl.col("_quantity_unit").alias("quantity_unit"),
         pl.lit(columns.unit).alias("unit"),
-        pl.lit(columns.basis).alias("basis"),
+        pl.col("_basis").alias("basis"),
         pl.col("row").cast(pl.Int64),
     )
-    return Part(file, raw, flows, rejected, tuple(f"{name}: {n}" for n in notes))
+    return Part(file, raw, flows, rejected, tuple(f"{Path(file.name).name}: {n}" for n in notes))
 
 
 def gather(
@@ -125,6 +164,7 @@ def gather(
     scope: str,
     notes: Sequence[str] = (),
     checks: Sequence[Check] = (),
+    years: Years | None = None,
 ) -> Reading:
     """Join the files' parts into one Reading. Of a key that comes again the first is kept; nothing is added up."""
     flows = pl.concat(p.flows.with_columns(_part=pl.lit(n)) for n, p in enumerate(parts))
@@ -133,7 +173,7 @@ def gather(
     annual = flows.select((pl.col("period").str.len_chars() == 4).alias("a"))["a"]
     if annual.any() and not annual.all():
         checks = [*checks, Check("cadence", "years, or parts of years", "both: a year counts its parts again", False)]
-    return Reading(
+    reading = Reading(
         name,
         flows=flows.select(*FLOWS.schema),
         rejected=rejected,
@@ -142,6 +182,7 @@ def gather(
         checks=tuple(checks),
         scope=scope,
     )
+    return years.applied(reading) if years else reading
 
 
 def one_of(option: str, value: object, allowed: Sequence[object]) -> None:
@@ -166,6 +207,38 @@ def _numbers(made: pl.DataFrame, columns: Columns) -> list[pl.Expr]:
             number.is_null().alias(f"_{name}_odd"),
         ]
     return out
+
+
+def _text(given: pl.Expr | str | None) -> pl.Expr:
+    return given.cast(pl.String) if isinstance(given, pl.Expr) else pl.lit(given, pl.String)
+
+
+def _with_items(made: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """Null for items whose classification or code is none; and what is wrong with them."""
+    written = made["item"].drop_nulls().unique()
+    said = {item: fault for item in written.filter(written.str.contains(":")).sort() if (fault := strange_item(item))}
+    if not said:
+        return made, []
+    notes = [f"unknown item: {fault}" for fault in list(said.values())[:10]]
+    if len(said) > 10:
+        notes.append(f"unknown item: and {len(said) - 10} more codes")
+    return made.with_columns(item=pl.when(~pl.col("item").is_in(list(said))).then("item")), notes
+
+
+def strange_item(item: str) -> Fault | None:
+    """What is wrong with an item as it is written, if anything; of HS its chapter must exist."""
+    if faults := item_faults([item]):
+        return faults[0]
+    head, code = split_item(item)
+    if head.startswith("HS") and head in CLASSIFICATIONS and code[:2] not in chapters():
+        return Fault(f"{item!r}: HS has no chapter {code[:2]}", mend="correct the code; were leading zeros lost?")
+    return None
+
+
+@cache
+def chapters() -> frozenset[str]:
+    """The chapters of the Harmonized System."""
+    return frozenset(hs_chapters()["chapter"])
 
 
 def _with_economies(made: pl.DataFrame, scheme: str | None) -> tuple[pl.DataFrame, list[str]]:
@@ -237,10 +310,9 @@ def _first_of_each_key(flows: pl.DataFrame, parts: Sequence[Part]) -> tuple[pl.D
     )
     rejected = []
     for n, part in enumerate(parts):
-        name = Path(part.file.name).name
         mine = later.filter(pl.col("_part") == n).select("row", "reason")
         raw = part.raw.with_columns(pl.col("row").cast(pl.Int64)).join(mine, on="row", how="inner")
         record = _record(part.raw)
-        rejected.append(as_rejected(raw, file=name, record=record))
+        rejected.append(as_rejected(raw, file=part.file.name, record=record))
     kept = numbered.join(later.select("_n"), on="_n", how="anti", maintain_order="left").drop("_n")
     return kept, pl.concat(rejected)

@@ -30,17 +30,6 @@ def as_text(flows: pl.DataFrame) -> pl.DataFrame:
     return flows.select(pl.col(name).cast(dtype) for name, dtype in FLOWS.schema.items())
 
 
-def repeated(keys: pl.Series) -> pl.Series:
-    """The keys (whole numbers) that come more than once, each once.
-
-    Publishers' files mostly come sorted by key, so order is looked at before anything is sorted.
-    """
-    if len(keys) < 2 or bool((keys[1:] > keys[:-1]).all()):
-        return keys.clear()
-    ordered = keys.sort()
-    return ordered[1:].filter(ordered[1:] == ordered[:-1]).unique()
-
-
 def _schema() -> str:
     import pyarrow as pa
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from zipfile import is_zipfile
 
 from weaponized_interdependence.errors import FetchError
 
@@ -55,11 +56,9 @@ class ResumingDownloader:
 
     def __call__(self, url: str, output_file: Any, pooch: Any = None, check_only: bool = False) -> None:
         """Bring `url` into `output_file` (pooch's temporary file in the folder of the final one)."""
-        import requests
-
         part = _part(Path(output_file).parent, url)
         failures = 0
-        with requests.Session() as session:
+        with session_without_downgrade() as session:
             while True:
                 before = part.size
                 try:
@@ -76,6 +75,9 @@ class ResumingDownloader:
                         ) from broken
                     wait = min(self.pause * 2 ** (failures - 1), LONGEST_WAIT)
                     self.sleep(broken.wait if broken.wait is not None else wait)
+        if not part.size:
+            part.forget()
+            raise FetchError("the server sent an empty file", mend="try again later")
         os.replace(part.path, output_file)
         part.forget()
 
@@ -113,6 +115,34 @@ class ResumingDownloader:
         if whole is not None and part.size > whole:
             part.forget()
             raise _BrokenError("more bytes came than the server announced")
+
+
+def session_without_downgrade() -> Any:
+    """A requests session that follows redirects, but never from https to http, where anyone on the way can answer."""
+    import requests
+    from requests.compat import urljoin
+
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: Any) -> str | None:
+            target: str | None = super().get_redirect_target(resp)
+            if target and urlsplit(resp.url).scheme == "https":
+                whole = urljoin(resp.url, target)
+                if urlsplit(whole).scheme == "http":
+                    raise FetchError(f"the server redirects from https to {whole}, which is not encrypted")
+            return target
+
+    return Session()
+
+
+def refuse_junk(path: Path, name: str) -> None:
+    """FetchError for bytes that cannot be the file called `name`: an error page, or no whole archive."""
+    with path.open("rb") as stream:
+        head = stream.read(1024)
+    suffix = Path(name).suffix.lower()
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<" and suffix not in (".html", ".htm", ".xml"):
+        raise FetchError("the server sent a web page instead of the file", mend="it may want a browser or a login")
+    if suffix in (".zip", ".xlsx", ".xlsm", ".xlsb") and not (head.startswith(b"PK\x03\x04") and is_zipfile(path)):
+        raise FetchError(f"what the server sent is no whole {suffix} file", mend="try again later")
 
 
 class _BrokenError(Exception):
@@ -196,6 +226,8 @@ def _refuse(answer: Any, url: str) -> None:
             410: "the publisher has taken the file down",
         }.get(status, "")
         raise FetchError(f"HTTP {status} {answer.reason}", mend=mend)
+    if status not in (200, 206):
+        raise FetchError(f"HTTP {status} {answer.reason}: an answer without the file", mend="try again later")
     kind = answer.headers.get("Content-Type", "").split(";")[0].strip().lower()
     if kind == "text/html" and not file_name(url).lower().endswith((".html", ".htm")):
         raise FetchError("the server sent a web page instead of the file", mend="it may want a browser or a login")

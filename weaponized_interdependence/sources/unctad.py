@@ -15,7 +15,7 @@ import polars as pl
 from weaponized_interdependence.sources.declaration import load_declaration
 from weaponized_interdependence.sources.files import Opened, opened, require, text_frame
 from weaponized_interdependence.sources.reading import Check, Reading, Reason
-from weaponized_interdependence.sources.rows import Columns, Part, Rules, gather, one_of, to_flows
+from weaponized_interdependence.sources.rows import Columns, Part, Rules, Years, gather, one_of, to_flows
 
 _LONG = ("year", "exporter", "importer", "sitc", "value_kusd")
 _OFFICIAL = ("Year", "Economy", "Partner", "Flow", "SitcRev3Product")
@@ -57,19 +57,18 @@ def read_unctad(
     """
     one_of("items", items, ("sections", "total"))
     one_of("reporter_side", reporter_side, ("exporter", "importer"))
+    asked = Years(years)
     with opened(paths, encoding=encoding) as files:
         parts, sums = [], []
         for file in files:
             raw, odd = text_frame(file)
             layout = _long_form() if set(_LONG) <= set(file.columns) else _official_form(file, reporter_side)
-            if years:
-                raw = raw.filter(layout.columns.period.cast(pl.Int32, strict=False).is_in(list(years)))
+            raw = asked.of(raw, layout.columns.period)
             sums.append(_sums(raw, layout))
             parts.append(_part(file, raw, odd, layout, items))
         whole = max(p.flows["origin"].n_unique() for p in parts) >= _WHOLE_ORIGINS
-        notes = [f"only the years {', '.join(map(str, years))} were asked for"] if years else []
         scope, checks = items if whole else "extract", _sections_against_total(pl.concat(sums))
-        return gather("unctad", parts, files, scope=scope, notes=notes, checks=checks)
+        return gather("unctad", parts, files, scope=scope, checks=checks, years=asked)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def unzip(path: Path, folder: Path, wanted: Callable[[str], bool]) -> Iterator[t
         if "[Content_Types].xml" in names:
             mend = "save the sheet as CSV (UTF-8) and read that"
             raise InputError("is an Excel workbook, which this reader does not take", where=str(path), mend=mend)
-        members = [m for m in archive.infolist() if not m.is_dir() and wanted(m.filename)]
+        members = [m for m in archive.infolist() if not m.is_dir() and not _of_macos(m.filename) and wanted(m.filename)]
         if not members:
             inside = ", ".join(names[:8]) or "nothing"
             what = f"no data file of this reader inside; it holds {inside}"
@@ -63,6 +63,16 @@ def unzip(path: Path, folder: Path, wanted: Callable[[str], bool]) -> Iterator[t
             if member.flag_bits & 0x1:
                 raise InputError("is encrypted", where=where, mend="unpack it with its password first")
             yield where, _copy(partial(archive.open, member), max(member.compress_size, 1), _fresh(folder), where)
+
+
+def _of_macos(name: str) -> bool:
+    """What the Finder packs beside each file: its icon and tags, under the file's own name."""
+    return name.startswith("__MACOSX/") or name.rsplit("/", 1)[-1].startswith("._")
+
+
+def spool(source: Callable[[], Any], folder: Path, where: str) -> Path:
+    """Stdin or a pipe, which can be read only once, as a file in `folder`."""
+    return _copy(source, 1 << 62, _fresh(folder), where)
 
 
 def limits() -> tuple[int, float]:

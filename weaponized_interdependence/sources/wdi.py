@@ -18,8 +18,9 @@ import polars as pl
 from weaponized_interdependence.errors import InputError
 from weaponized_interdependence.harmonize.economies import keys_of_kind, lookup
 from weaponized_interdependence.schemas import MACRO, REJECTED
+from weaponized_interdependence.sources.bilateral import holds, not_asked
 from weaponized_interdependence.sources.files import Opened, opened
-from weaponized_interdependence.sources.reading import Check, Reading, Reason, reject_repeats, split, stamp
+from weaponized_interdependence.sources.reading import Check, Reading, Reason, count_reasons, reject_repeats, split
 
 # publisher's code -> (indicator of MACRO, unit)
 INDICATORS = {
@@ -28,6 +29,8 @@ INDICATORS = {
     "NE.IMP.GNFS.CD": ("imports", "USD"),
     "NE.EXP.GNFS.CD": ("exports", "USD"),
 }
+# Every release has about 215 economies. Fewer than this is an extract: world totals are not asked of it.
+WHOLE = 150
 NAME, CODE, INDICATOR = "Country Name", "Country Code", "Indicator Code"
 RECORD = (NAME, CODE, INDICATOR, "period", "text")
 
@@ -38,7 +41,7 @@ def read_wdi(paths: Sequence[Path], *, years: Sequence[int] | None = None) -> Re
     Parameters
     ----------
     years
-        Keep only these; by default all.
+        Keep only these; by default all. Figures of other years are counted as outside the selection.
 
     Raises
     ------
@@ -46,29 +49,46 @@ def read_wdi(paths: Sequence[Path], *, years: Sequence[int] | None = None) -> Re
         Not this layout, or none of the indicators known here.
     """
     frames, rejected, notes, checks = [], [], [], []
+    held: list[str] = []
+    unasked = 0
+    asked = None if years is None else [str(year) for year in years]
     with opened(paths, wanted=lambda name: Path(name).name.startswith(("API_", "WDI"))) as files:
         for file in files:
-            cells, others = cells_of(file, years)
+            cells, others = cells_of(file)
+            if asked is not None:
+                held.extend(cells["period"].unique())
+                chosen = cells.filter(pl.col("period").is_in(asked))
+                unasked += cells.height - chosen.height
+                cells = chosen
             if others:
                 notes.append(f"{others} other indicators in {Path(file.name).name} are left alone")
             macro, refused = macro_of(cells, file.name)
             frames.append(macro)
             rejected.append(refused)
             checks.append(world_check(cells, macro))
+        stamps = tuple(dict.fromkeys(f.stamp for f in files))
     macro = MACRO.conform(pl.concat(frames).sort("indicator", "period", "economy"), where=", ".join(map(str, paths)))
+    refused_rows = REJECTED.conform(pl.concat(rejected))
+    summary = summary_of(macro)
+    most = summary.group_by("layer").agg(pl.col("origins").max())["origins"].to_list()
+    whole = min(most, default=0) >= WHOLE
+    if most and not whole:
+        notes.append(f"{min(most)} economies at most: read as an extract, so world totals are not asked of it")
     return Reading(
         name="wdi",
         macro=macro,
-        rejected=REJECTED.conform(pl.concat(rejected)),
-        files=tuple(stamp(p) for p in paths),
+        rejected=refused_rows,
+        files=stamps,
         checks=tuple(checks),
         notes=tuple(notes),
-        scope="whole" if years is None else "extract",
-        summary=summary_of(macro),
+        scope="whole" if whole else "extract",
+        summary=summary,
+        nothing=holds(held, ", ".join(asked or ())) if unasked else "",
+        counts=not_asked(count_reasons(refused_rows), unasked),
     )
 
 
-def cells_of(file: Opened, years: Sequence[int] | None) -> tuple[pl.DataFrame, int]:
+def cells_of(file: Opened) -> tuple[pl.DataFrame, int]:
     """One row an economy, indicator and year with a figure (row, text and the label columns); indicators left alone."""
     if file.layout is None:
         raise InputError("is not CSV", where=file.name, mend="give the publisher's CSV or zip")
@@ -84,9 +104,9 @@ def cells_of(file: Opened, years: Sequence[int] | None) -> tuple[pl.DataFrame, i
             f"is not a table: {str(error).splitlines()[0][:200]}", where=file.name, mend="is it cut off?"
         ) from error
     frame = frame.with_row_index("row", offset=1).with_columns(pl.col(pl.String).str.strip_chars())
-    wanted = [n for n in names if re.fullmatch(r"\d{4}", n) and (years is None or int(n) in years)]
+    wanted = [n for n in names if re.fullmatch(r"\d{4}", n)]
     if not wanted:
-        raise InputError("has no column of a year asked for", where=file.name, mend="leave years out")
+        raise InputError("has no column of a year, such as 2020", where=file.name, mend="is this the download's table?")
     known = frame.filter(pl.col(INDICATOR).is_in(list(INDICATORS)))
     others = frame.filter(~pl.col(INDICATOR).is_in(list(INDICATORS)))[INDICATOR].n_unique()
     if known.is_empty():

@@ -80,13 +80,14 @@ def read_wiod(
             raise UsageError("a workbook holds output and names itself", mend="leave output and names out")
         grid = read_grid(path, lambda sheets: next((s for s in sheets if "wiot" in s.lower()), sheets[0]))
         parts, titles = cut_workbook(grid, str(path))
-        year, files, step = period or year_of(path.stem, grid.sheet), [path], 0.0
+        year, files, step, remainder = period or year_of(path.stem, grid.sheet), [path], 0.0, False
     else:
         companion = Path(output) if output is not None else companion_of(path)
         listed = Path(names) if names is not None else path.with_name("industries.csv")
         titles = read_names(listed) if names is not None or listed.exists() else {}
         parts, year = cut_long(path, companion, period)
         files, step = [path, companion, *([listed] if titles else [])], rounding_of(parts)
+        remainder = True
     table = assemble(
         parts,
         economies=iso3_of([e for e, _ in (*parts.sellers, *parts.finals)], "iso3", {}, where=str(path)),
@@ -96,7 +97,7 @@ def read_wiod(
         sector_names=titles,
         where=str(path),
     )
-    return table_reading("wiod", table, files, step=step, checks=output_check(parts))
+    return table_reading("wiod", table, files, step=step, remainder=remainder, checks=output_check(parts))
 
 
 def year_of(*names: str) -> str:
@@ -253,7 +254,7 @@ def labelled(file: Opened, labels: Sequence[str], value: str, faults: list[Fault
         if file.layout is not None:
             frame = pl.read_csv(file.path, separator=file.layout.delimiter, infer_schema=False, glob=False)
         else:
-            frame = pl.read_parquet(file.path)
+            frame = pl.read_parquet(file.path, glob=False)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"is not a table: {str(error).splitlines()[0][:200]}", where=file.name) from error
     kept = [*labels, *(["year"] if "year" in frame.columns else [])]

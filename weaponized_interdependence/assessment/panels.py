@@ -111,7 +111,7 @@ _BY_MODEL = {
         "exposure: of claims only what is blocked counts, as access lost to a stock; new claims are not in the data.",
     ),
     "substitution": (
-        "substitution: one round of adjustment at fixed supply; wages, exchange rates, capital, incomes do not move.",
+        "substitution: each market by itself, supply and spending fixed; wages, exchange rates, capital do not move.",
         "substitution: products inside one item are taken as alike within each source; a unique machine inside a "
         "replaceable item is not seen.",
     ),

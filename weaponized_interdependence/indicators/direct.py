@@ -86,9 +86,7 @@ def _with(grid: pl.DataFrame, touched: pl.DataFrame, name: str) -> pl.DataFrame:
     )
 
 
-def _grid(
-    context: Context, scope: Scope, edges: pl.DataFrame, touched: pl.DataFrame, nodes: list[str]
-) -> pl.DataFrame:
+def _grid(context: Context, scope: Scope, edges: pl.DataFrame, touched: pl.DataFrame, nodes: list[str]) -> pl.DataFrame:
     """Every (item, counterpart, jurisdiction) to answer for, with the value of the flows in question.
 
     Where no jurisdiction was named, an item's jurisdictions are the nodes it has, and the holders of controls. Where no

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from weaponized_interdependence.indicators.base import Context, by_network, register
-from weaponized_interdependence.network import Floats, Network, to_igraph
+from weaponized_interdependence.network import Attribute, Floats, Network, to_igraph
 
 
 @register(
@@ -37,5 +37,6 @@ def pagerank(context: Context) -> pl.DataFrame:
 
 
 def _pagerank(net: Network, damping: float) -> Floats:
-    graph = to_igraph(net, ("strength",))
+    read: tuple[Attribute, ...] = ("strength",)
+    graph = to_igraph(net, read)
     return np.array(graph.pagerank(damping=damping, weights="strength", directed=True), dtype=np.float64)

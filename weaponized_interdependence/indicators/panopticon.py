@@ -69,8 +69,9 @@ def panopticon_extraterritorial(context: Context) -> pl.DataFrame:
     weight_meaning=WEIGHTS,
     unit="share, 0 to 1",
     citation=CITATION,
-    notes=_OBSERVE + " On production paths the flows of t are the chains that cross a border and end in its final demand. Pairs with a "
-    "target inside J have no row; with neither jurisdictions nor targets named, nor have pairs with a score of zero.",
+    notes=_OBSERVE
+    + " On production paths the flows of t are the chains that cross a border and end in its final demand. Pairs with "
+    "a target inside J have no row; with neither jurisdictions nor targets named, nor have pairs with a score of zero.",
     pair=True,
     needs=frozenset({"jurisdiction", "target", "controls", "table", "ties"}),
     routed=True,

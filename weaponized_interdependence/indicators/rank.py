@@ -15,7 +15,7 @@ from weaponized_interdependence.indicators.base import FLOW_UNIT, RESULT, Contex
 from weaponized_interdependence.indicators.parts import Flows, cut
 from weaponized_interdependence.indicators.reach import control_basis
 from weaponized_interdependence.indicators.registry import INDICATORS, find
-from weaponized_interdependence.indicators.routes import ROUTES, Route
+from weaponized_interdependence.indicators.routes import ROUTES, Route, route_of
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import build_network, collect_flows, drop_empty
 from weaponized_interdependence.periods import last_day
@@ -303,7 +303,9 @@ def _labelled(scored: pl.DataFrame, indicator: Indicator, context: Context, labe
     unit = pl.col("unit") if indicator.unit == FLOW_UNIT else pl.lit(indicator.unit)
     basis = pl.col("basis")
     if indicator.routed:
-        ties = context.ties.basis if context.ties is not None else Basis.OBSERVED
+        # Only a direct route is reported; a chain or a production path is worked out by a stated rule.
+        found = Basis.OBSERVED if route_of(context.layer) is Route.DIRECT else Basis.ESTIMATED
+        ties = weakest(found, context.ties.basis if context.ties is not None else Basis.OBSERVED)
         place = {str(b): i for i, b in enumerate(Basis)}
         legal = {label: place[weakest(ties, b)] for label, b in control_basis(context).items()}
         other = pl.col("node").replace_strict(legal, default=place[ties], return_dtype=pl.Int64)

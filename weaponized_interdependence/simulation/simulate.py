@@ -237,7 +237,9 @@ def _input_output(setting: Setting) -> Answer:
     )
     if found.shares.is_empty():
         return no_answer("input_output", found.notes)
-    answer = input_output(setting.system, denied_shares(setting.system.table, found.shares), found.basis)
+    # Losses along chains are worked out, not reported, however well the table is known.
+    basis = weakest(found.basis, Basis.ESTIMATED)
+    answer = input_output(setting.system, denied_shares(setting.system.table, found.shares), basis)
     return Answer(
         answer.model, answer.rows, answer.additive, (*found.notes, *answer.notes), answer.assumptions, answer.gdp
     )
@@ -247,7 +249,12 @@ MODELS: dict[str, Model] = {
     model.name: model
     for model in (
         Model("exposure", "flows", "value of the flows that stop; nothing substitutes", _exposure),
-        Model("substitution", "flows", "loss of buyers and sellers after CES substitution, one round", _substitution),
+        Model(
+            "substitution",
+            "flows",
+            "loss of buyers and sellers after CES substitution, each market in equilibrium by itself",
+            _substitution,
+        ),
         Model("input_output", "table", "value added lost along production chains; nobody substitutes", _input_output),
     )
 }

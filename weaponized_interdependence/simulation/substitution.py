@@ -23,7 +23,8 @@ Across markets, spending shares a_j of total spending E, the rest an outside goo
 
     P^(1 - rho) = 1 - sum_j a_j (1 - P_j^(1 - rho)),     loss of buyer = E (1 - 1/P)
 
-which splits exactly over markets in proportion to a_j (1 - P_j^(1 - rho)). Losses positive, gains negative, none clipped.
+which splits exactly over markets in proportion to a_j (1 - P_j^(1 - rho)). Losses positive, gains negative, never
+clipped.
 """
 
 from collections import deque
@@ -60,9 +61,9 @@ RHO = Assumption(
     unit="elasticity",
     basis=Basis.ASSUMED.value,
     source=(
-        "a choice: 1.36 is remembered, not re-verified, as the across-sector estimate of Redding & Weinstein, Accounting "
-        "for Trade Patterns (2018; Journal of International Economics 2024); at 2 a complete cut of a small item costs "
-        "its own value, at 1.2 five times that; at 1 or below no finite answer exists for a complete cut"
+        "a choice: 1.36 is remembered, not re-verified, as the across-sector estimate of Redding & Weinstein, "
+        "Accounting for Trade Patterns (2018; Journal of International Economics 2024); at 2 a complete cut of a small "
+        "item costs its own value, at 1.2 five times that; at 1 or below no finite answer exists for a complete cut"
     ),
 )
 
@@ -126,8 +127,9 @@ def targeting(
     """Items by what it would cost the target to lose the coalition as a source (`cutoff_score`), highest first.
 
     `flows`: trade flows of one period; the target's domestic sales, where the data have them, are a source like any
-    other. `sigmas`: rows of `Elasticities.of`. Returns item, imports (what the target buys, USD), omega (the coalition's
-    share of it), sigma, score (USD; infinite where the coalition is the only source). ModelError for an item without sigma.
+    other. `sigmas`: rows of `Elasticities.of`. Returns item, imports (what the target buys, USD), omega (the
+    coalition's share of it), sigma, score (USD; infinite where the coalition is the only source). ModelError for an
+    item without sigma.
 
     >>> flow = pl.DataFrame({"origin": ["USA", "CHN"], "destination": "RUS", "item": "HS:85", "value": [3.0, 1.0]})
     >>> sigma = pl.DataFrame({"item": ["HS:85"], "sigma": [2.0]})
@@ -305,7 +307,7 @@ class _Block:
         if np.abs(bend).max() > FAR or self.log_weight.min(initial=0.0) < -FAR:
             shares, log_power = self._shares(bend)
             earned = shares * self.spending.ravel()[self.buyer] / (1 if self.factor is None else self.factor)
-            return log_power, np.bincount(self.seller, earned, minlength=self.live.size).reshape(self.shape)
+            return log_power, _tally(self.seller, earned, self.live.size).reshape(self.shape)
         pull = np.exp(bend).ravel()
         power = (self.buying @ pull).reshape(self.shape)
         served = power > 0
@@ -333,7 +335,11 @@ class _Block:
             return np.zeros(self.shape)
         shares, _ = self._shares((1 - self.sigma) * log_price)
         kept = shares * self.spending.ravel()[self.buyer] * (1 - 1 / self.factor)
-        return np.bincount(self.buyer, kept, minlength=self.live.size).reshape(self.shape)
+        return _tally(self.buyer, kept, self.live.size).reshape(self.shape)
+
+
+def _tally(at: Index, weights: Floats, cells: int) -> Floats:
+    return np.asarray(np.bincount(at, weights, minlength=cells), dtype=np.float64)
 
 
 def _solve(block: _Block) -> Floats:
@@ -382,7 +388,7 @@ def _anderson(move: Floats, past: list[tuple[Floats, Floats]]) -> Floats:
     change, both = change / size, both / size
     square = change @ change.transpose(0, 2, 1) + 1e-12 * np.eye(len(past))
     weight = np.linalg.solve(square, change @ move[:, :, None])
-    return move - (both * weight).sum(axis=1)
+    return np.asarray(move - (both * weight).sum(axis=1), dtype=np.float64)
 
 
 # ---- the model --------------------------------------------------------------------------------------------------
@@ -457,9 +463,9 @@ def _near_cuts(market: Market, slices: Slices) -> list[str]:
     pairs = np.unique(slices.item_of[near // n] * n + near % n)
     names = _some([market.economies[k] for k in np.unique(near % n)])
     return [
-        f"substitution: {len(pairs)} pairs of buyer and item ({names}; {slices.spending[near].sum():.3g} USD) lose nine "
-        "tenths or more of the sources in the data, of the item or of the denied part of it: their loss rests on rho, "
-        "and on what they make themselves"
+        f"substitution: {len(pairs)} pairs of buyer and item ({names}; {slices.spending[near].sum():.3g} USD) lose "
+        "nine tenths or more of the sources in the data, of the item or of the denied part of it: their loss rests on "
+        "rho, and on what they make themselves"
     ]
 
 

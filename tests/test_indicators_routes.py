@@ -379,19 +379,19 @@ def test_production_scores_by_hand() -> None:
     made = table([[0, 10, 0], [0, 0, 0], [0, 0, 0]], [[2, 0, 0], [0, 10, 20], [0, 0, 5]])
     scores = rank(None, FAMILY, table=made, jurisdiction=["A", "B"], target=["C"])
     got = {(i, n): s for i, n, s in scores.select("indicator", "node", "score").rows()}
-    # A third of each of B's dollars is A's: C's demand of 25 touches A with 20/3, B with 20.
-    assert got["chokepoint", "A"] == pytest.approx(20 / 3 / 25)
-    assert got["chokepoint", "B"] == pytest.approx(20 / 25)
+    # A third of each of B's dollars is A's. Of C's demand 20 crosses a border, all through B, 20/3 from A.
+    assert got["chokepoint", "A"] == pytest.approx(1 / 3)
+    assert got["chokepoint", "B"] == pytest.approx(1)
     # C already serves its own demand for that product, so with rerouting it takes over.
     assert got["chokepoint_rerouted", "A"] == pytest.approx(0, abs=1e-12)
-    # Nobody else sells B its input, and B alone serves B's demand: a third of every dollar stays lost.
+    # Of B's own demand only A's third crosses a border, and nobody else sells B that input.
     lost = rank(None, ["chokepoint", "chokepoint_rerouted"], table=made, jurisdiction=["A"], target=["B"])
-    assert lost["score"].to_list() == pytest.approx([1 / 3, 1 / 3])
-    # World demand 37: A is on its own 2 and on a third of B's 30; B on its 30.
-    assert got["panopticon", "A"] == pytest.approx(12 / 37)
-    assert got["panopticon", "B"] == pytest.approx(30 / 37)
-    # Chains that neither begin nor end in B: A's own 2, a third of 20 from A to C (through B), C's own 5.
-    assert got["panopticon_extraterritorial", "B"] == pytest.approx((20 / 3) / (2 + 20 / 3 + 5))
+    assert lost["score"].to_list() == pytest.approx([1, 1])
+    # Across borders 10/3 ends in B and 20 in C: A is on a third of B's 30, B on all.
+    assert got["panopticon", "A"] == pytest.approx(10 / (10 / 3 + 20))
+    assert got["panopticon", "B"] == pytest.approx(1)
+    # Chains that neither begin nor end in B: a third of 20, from A through B to C. Without A's: B to C, never A.
+    assert got["panopticon_extraterritorial", "B"] == pytest.approx(1)
     assert got["panopticon_extraterritorial", "A"] == 0
     assert set(scores["layer"]) == {"inputs"}
     assert set(scores["item"]) == {"ALL"}
@@ -402,9 +402,9 @@ def test_another_supplier_in_place_takes_over_and_a_sole_one_does_not() -> None:
     made = table([[0, 0, 9], [0, 0, 1], [0, 0, 0]], [[1, 0, 0], [0, 1, 0], [0, 0, 20]])
     scores = rank(None, ["chokepoint", "chokepoint_rerouted"], table=made, jurisdiction=["A", "A+B"], target=["C"])
     got = {(i, n): s for i, n, s in scores.select("indicator", "node", "score").rows()}
-    assert got["chokepoint", "A"] == pytest.approx(9 / 20)
+    assert got["chokepoint", "A"] == pytest.approx(9 / 10)
     assert got["chokepoint_rerouted", "A"] == pytest.approx(0, abs=1e-12)
-    assert got["chokepoint_rerouted", "A+B"] == pytest.approx(got["chokepoint", "A+B"]) == pytest.approx(10 / 20)
+    assert got["chokepoint_rerouted", "A+B"] == pytest.approx(got["chokepoint", "A+B"]) == pytest.approx(1)
 
 
 def test_negative_stocks_and_negative_value_added_keep_shares_between_0_and_1() -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import random
 import subprocess
 import sys
 import zipfile
@@ -18,7 +19,7 @@ from weaponized_interdependence import __version__, exports
 from weaponized_interdependence.errors import CheckError, InputError, OutputError, UsageError
 from weaponized_interdependence.schemas import FLOWS
 from weaponized_interdependence.sources.baci import scan_baci
-from weaponized_interdependence.sources.reading import stamp
+from weaponized_interdependence.sources.reading import stamp, summarise
 from weaponized_interdependence.sources.registry import metadata_of, read, stream
 
 HEAD = "t,i,j,k,v,q\n"
@@ -350,3 +351,37 @@ def test_scan_gives_the_good_rows_lazily(folder: Path) -> None:
     packed = put(folder, gzip.compress((HEAD + ROWS).encode()), "BACI_HS17_x.csv.gz")
     with pytest.raises(UsageError, match="packed"):
         scan_baci([packed])
+
+
+@pytest.mark.parametrize("order", ["sorted", "random", "by product"])
+def test_many_parts_in_any_order(folder: Path, order: str) -> None:
+    """Large enough for polars to cut it into parts: sums and repeats must not depend on how it does."""
+    codes, products = (4, 8, 12, 36, 156, 276, 392, 490, 842), range(10_000, 10_000 + 2_400)
+    keys = [(y, i, j, k) for y in (2019, 2020) for i in codes for j in codes[:6] for k in products]
+    lines = [(y, i, j, k, (i * j + k + y) % 997) for y, i, j, k in keys]
+    if order == "random":
+        random.Random(1).shuffle(lines)
+    if order == "by product":
+        lines.sort(key=lambda line: line[3])
+    again = [lines[n] for n in range(0, len(lines), 40_000)]
+    other = [(*line[:4], line[4] + 1) for line in lines[7::50_000]]
+    text = "".join(f"{t},{i},{j},{k:06d},{v},\n" for t, i, j, k, v in [*lines, *again, *other])
+    reading = read("baci", put(folder, HEAD + text))
+    assert reading.flows is not None
+    assert reading.flows["value"].to_list() == [v * 1000.0 for *_, v in lines]
+    assert reading.rejected_counts == {"repeated row": len(again), "conflicting row": len(other)}
+    assert reading.rejected["row"].to_list() == list(range(len(lines) + 1, len(lines) + len(again) + len(other) + 1))
+    assert reading.summary is not None
+    assert reading.summary.equals(summarise(reading.flows))
+    stream("baci", [folder / "BACI_HS17_extract.csv"], folder / "out.parquet")
+    assert pl.read_parquet(folder / "out.parquet").equals(reading.flows)
+
+
+def test_the_same_rows_in_two_files(folder: Path) -> None:
+    put(folder, HEAD + ROWS, "BACI_HS17_one.csv")
+    put(folder, HEAD + ROWS.replace("10.5,", "11.5,"), "BACI_HS17_two.csv")
+    reading = read("baci", folder / "BACI_HS17_one.csv", folder / "BACI_HS17_two.csv")
+    assert reading.flows is not None
+    assert reading.flows.height == 4
+    assert reading.rejected_counts == {"repeated row": 3, "conflicting row": 1}
+    assert {Path(f).name for f in reading.rejected["file"]} == {"BACI_HS17_two.csv"}

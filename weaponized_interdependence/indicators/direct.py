@@ -53,7 +53,8 @@ def _pairs_asked(context: Context, reach: pl.DataFrame, nodes: list[str]) -> int
         held = reach.group_by("node").agg(holders=pl.len())
         ends = pl.concat([context.edges.select(node=end) for end in ("origin", "destination")])
         by_node = ends.group_by("node").len().join(held, on="node")
-        return int(2 * by_node.select((pl.col("len").cast(pl.Int64) * pl.col("holders")).sum()).item())
+        held_ends = by_node.select((pl.col("len").cast(pl.Int64) * pl.col("holders")).sum()).item()
+        return int(2 * held_ends - 2 * context.edges.height)  # less every node against itself
     who = len(jurisdictions(context, nodes))
     if context.targets is None:
         return totals.height * who

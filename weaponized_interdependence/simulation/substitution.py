@@ -267,7 +267,7 @@ def equilibrium(slices: Slices, sigma: Floats) -> Equilibrium:
     at = 0
     while at < count:
         end = max(at + 1, int(np.searchsorted(starts, starts[at] + BLOCK_ROWS, side="right")) - 1)
-        block = _Block(slices, sigma[at:end], at, slice(int(starts[at]), int(starts[end])))
+        block = _Block.of(slices, sigma[at:end], at, slice(int(starts[at]), int(starts[end])))
         found = _solve(block)
         log_power[at:end], _ = block.at(found)
         log_price[at:end] = np.where(block.live | (block.sales == 0), found, -np.inf)
@@ -277,44 +277,70 @@ def equilibrium(slices: Slices, sigma: Floats) -> Equilibrium:
 
 
 class _Block:
-    """A few slices, with the rows that are not denied as a sparse matrix of buyers by sellers."""
+    """A few slices, with the rows that are not denied as a sparse matrix of buyers by sellers.
 
-    def __init__(self, slices: Slices, sigma: Floats, first: int, rows: slice) -> None:
+    `spending`, `sales` (slices, economies); of each row `buyer` and `seller` (cells of the block, in order of buyers),
+    `log_weight` ln [s (1 + t)^(1 - sigma)] and `factor` 1 + t.
+    """
+
+    def __init__(
+        self, sigma: Floats, spending: Floats, sales: Floats, buyer: Index, seller: Index, *rows: Floats
+    ) -> None:
         from scipy.sparse import csr_array
 
-        n, self.sigma = slices.economies, sigma[:, None]
-        self.shape, cells = (len(sigma), n), len(sigma) * n
-        here = slice(first * n, first * n + cells)
-        self.spending, self.sales = slices.spending[here].reshape(self.shape), slices.sales[here].reshape(self.shape)
-        left = ~slices.denied[rows]
-        self.buyer, self.seller = slices.buyer[rows][left] - here.start, slices.seller[rows][left] - here.start
-        tariff = slices.tariff[rows][left]
-        self.factor = 1 + tariff if tariff.any() else None
-        self.log_weight = np.log(slices.share[rows][left])
-        if self.factor is not None:
-            self.log_weight += (1 - sigma[self.buyer // n]) * np.log(self.factor)
-        pointer = np.searchsorted(self.buyer, np.arange(cells + 1))
+        self.sigma, self.spending, self.sales, self.buyer, self.seller = sigma, spending, sales, buyer, seller
+        self.log_weight, self.factor = rows
+        cells = spending.size
+        self.taxed = bool((self.factor != 1).any())
+        pointer = np.searchsorted(buyer, np.arange(cells + 1))
         weight = np.exp(self.log_weight)
-        self.buying = csr_array((weight, self.seller, pointer), shape=(cells, cells))
-        earned = weight if self.factor is None else weight / self.factor
-        self.selling = csr_array((earned, self.seller, pointer), shape=(cells, cells)).T
-        self.live = np.bincount(self.seller, minlength=cells).reshape(self.shape) > 0
-        self.log_sales = np.log(np.where(self.live, self.sales, 1.0))
+        self.buying = csr_array((weight, seller, pointer), shape=(cells, cells))
+        earned = weight / self.factor if self.taxed else weight
+        self.selling = csr_array((earned, seller, pointer), shape=(cells, cells)).T
+        self.live = np.bincount(seller, minlength=cells).reshape(spending.shape) > 0
+        self.log_sales = np.log(np.where(self.live, sales, 1.0))
+
+    @classmethod
+    def of(cls, slices: Slices, sigma: Floats, first: int, rows: slice) -> "_Block":
+        """The slices from `first` on whose rows are `rows`."""
+        n, shape = slices.economies, (len(sigma), slices.economies)
+        cells = slice(first * n, (first + len(sigma)) * n)
+        left = ~slices.denied[rows]
+        buyer, seller = slices.buyer[rows][left] - cells.start, slices.seller[rows][left] - cells.start
+        factor = 1 + slices.tariff[rows][left]
+        weight = np.log(slices.share[rows][left]) + (1 - sigma[buyer // n]) * np.log(factor)
+        spending, sales = slices.spending[cells].reshape(shape), slices.sales[cells].reshape(shape)
+        return cls(sigma[:, None], spending, sales, buyer, seller, weight, factor)
+
+    def only(self, keep: Bools) -> "_Block":
+        """The slices of the block that are to be kept."""
+        n = self.spending.shape[1]
+        row = keep[self.buyer // n]
+        moved = (np.cumsum(keep) - 1 - np.arange(len(keep)))[self.buyer[row] // n] * n
+        return _Block(
+            self.sigma[keep],
+            self.spending[keep],
+            self.sales[keep],
+            self.buyer[row] + moved,
+            self.seller[row] + moved,
+            self.log_weight[row],
+            self.factor[row],
+        )
 
     def at(self, log_price: Floats) -> tuple[Floats, Floats]:
         """(1 - sigma) ln P of buyers, and what sellers would earn, at these prices."""
         bend = (1 - self.sigma) * log_price
         if np.abs(bend).max() > FAR or self.log_weight.min(initial=0.0) < -FAR:
             shares, log_power = self._shares(bend)
-            earned = shares * self.spending.ravel()[self.buyer] / (1 if self.factor is None else self.factor)
-            return log_power, _tally(self.seller, earned, self.live.size).reshape(self.shape)
+            earned = shares * self.spending.ravel()[self.buyer] / self.factor
+            return log_power, _tally(self.seller, earned, self.live.size).reshape(self.spending.shape)
         pull = np.exp(bend).ravel()
-        power = (self.buying @ pull).reshape(self.shape)
+        power = (self.buying @ pull).reshape(self.spending.shape)
         served = power > 0
         ratio = np.divide(self.spending, power, out=np.zeros_like(power), where=served)
         demand = pull * (self.selling @ ratio.ravel())
         log_power = np.log(power, out=np.where(self.spending > 0, -np.inf, 0.0), where=served)
-        return log_power, demand.reshape(self.shape)
+        return log_power, demand.reshape(self.spending.shape)
 
     def _shares(self, bend: Floats) -> tuple[Floats, Floats]:
         """Shares of the rows in what their buyers spend, and (1 - sigma) ln P, where powers would overflow."""
@@ -331,64 +357,70 @@ class _Block:
 
     def duty(self, log_price: Floats) -> Floats:
         """Duty that buyers collect at these prices."""
-        if self.factor is None:
-            return np.zeros(self.shape)
+        if not self.taxed:
+            return np.zeros(self.spending.shape)
         shares, _ = self._shares((1 - self.sigma) * log_price)
         kept = shares * self.spending.ravel()[self.buyer] * (1 - 1 / self.factor)
-        return _tally(self.buyer, kept, self.live.size).reshape(self.shape)
+        return _tally(self.buyer, kept, self.live.size).reshape(self.spending.shape)
 
 
 def _tally(at: Index, weights: Floats, cells: int) -> Floats:
     return np.asarray(np.bincount(at, weights, minlength=cells), dtype=np.float64)
 
 
-def _solve(block: _Block) -> Floats:
-    """ln p of the sellers of a block, 0 where nobody sells or may buy."""
-    sigma, live = block.sigma, block.live
+def _solve(block: _Block, start: Floats | None = None, steps: int = MOST_STEPS) -> Floats:
+    """ln p of the sellers of a block, 0 where nobody sells or may buy; slices that take long go on by themselves."""
+    sigma = block.sigma
     rate = np.maximum(1 - 1 / sigma[:, 0], 0.5)
-    x, best, excess, move = (np.zeros(block.shape) for _ in range(4))
+    best, excess, move = (np.zeros(block.spending.shape) for _ in range(3))
+    x = best if start is None else start
     worst, plain = np.full(len(sigma), np.inf), np.ones(len(sigma), dtype=bool)
     past: deque[tuple[Floats, Floats]] = deque(maxlen=MEMORY)
-    for _ in range(MOST_STEPS):
-        with np.errstate(all="ignore"):  # an Anderson step may go astray; it is then not taken
-            _, demand = block.at(x)
-            found = np.where(live, np.log(np.where(live, demand, 1.0)) - block.log_sales - x, 0.0)
-            largest = np.abs(found).max(axis=1)
-            # Demand does not depend on the level of prices, so that the level can be set at once.
-            earned = np.where(live, np.exp(x) * block.sales, 0.0).sum(axis=1)
-            level = np.log(np.where(live, demand, 0.0).sum(axis=1) / np.where(earned > 0, earned, 1.0))
-            level = np.where(earned > 0, level, 0.0)[:, None]
-            step = np.where(live, found / sigma + level * (1 - 1 / sigma), 0.0)
+    for step in range(steps):
+        found, wanted = _excess(block, x)
+        largest = np.abs(found).max(axis=1)
         # At least as good as the plain step must be, or the plain step is taken from where we were.
-        good = (plain | (largest <= rate * worst))[:, None]
-        past.append((np.where(good, x - best, 0.0), np.where(good, step - move, 0.0)))
-        best, excess, move = np.where(good, x, best), np.where(good, found, excess), np.where(good, step, move)
-        worst = np.where(good[:, 0], largest, worst)
-        done = worst <= TOLERANCE
-        if done.all():
+        better = plain | (largest <= rate * worst)
+        good = better[:, None]
+        past.append((np.where(good, x - best, 0.0), np.where(good, wanted - move, 0.0)))
+        best, excess, move = np.where(good, x, best), np.where(good, found, excess), np.where(good, wanted, move)
+        worst = np.where(better, largest, worst)
+        left = worst > TOLERANCE
+        if not left.any():
             return best
-        x = np.where(good, best + _anderson(move, list(past)), best + excess / sigma)
-        x = np.where(done[:, None], best, x)
-        plain = done | ~good[:, 0]
+        x = np.where(good, best + _anderson(move, past), best + excess / sigma)
+        if 2 * left.sum() <= len(left):
+            best[left] = _solve(block.only(left), (best + excess / sigma)[left], steps - step - 1)
+            return best
+        x, plain = np.where(left[:, None], x, best), ~(left & better)
     raise ModelError(
-        f"substitution: prices of {int((~done).sum())} markets not found in {MOST_STEPS} steps; "
-        f"the worst is off by a factor of {np.exp(worst.max()):.3g}",
-        mend="look for elasticities beyond a few hundred, or flows of the same item that differ by many powers of ten",
+        f"substitution: prices of {int((worst > TOLERANCE).sum())} markets not found in {MOST_STEPS} steps; what "
+        f"sellers earn is off what buyers pay by a factor of up to {np.exp(worst.max()):.3g}",
+        mend="look for elasticities beyond a few hundred, or flows of one item that differ by many powers of ten",
     )
 
 
-def _anderson(move: Floats, past: list[tuple[Floats, Floats]]) -> Floats:
+def _excess(block: _Block, log_price: Floats) -> tuple[Floats, Floats]:
+    """ln(demand / p Y) of live sellers, and the step it asks for, the level of prices set at once."""
+    live = block.live
+    with np.errstate(all="ignore"):  # an Anderson step may go astray; it is then not taken
+        demand = np.where(live, block.at(log_price)[1], 0.0)
+        found = np.where(live, np.log(np.where(live, demand, 1.0)) - block.log_sales - log_price, 0.0)
+        # Demand does not depend on the level of prices: it is that at which sellers together earn what is paid.
+        earned = np.where(live, np.exp(log_price) * block.sales, 0.0).sum(axis=1)
+        level = np.where(earned > 0, np.log(demand.sum(axis=1) / earned), 0.0)[:, None]
+        return found, np.where(live, level + (found - level) / block.sigma, 0.0)
+
+
+def _anderson(move: Floats, past: Sequence[tuple[Floats, Floats]]) -> Floats:
     """The step that leaves the smallest next step, if steps change as they have in the past, market by market."""
-    if not past:
-        return move
     change = np.stack([moved for _, moved in past], axis=1)
     both = np.stack([gone + moved for gone, moved in past], axis=1)
     size = np.sqrt((change**2).sum(axis=2, keepdims=True))
     size = np.where(size > 0, size, 1.0)
-    change, both = change / size, both / size
-    square = change @ change.transpose(0, 2, 1) + 1e-12 * np.eye(len(past))
-    weight = np.linalg.solve(square, change @ move[:, :, None])
-    return np.asarray(move - (both * weight).sum(axis=1), dtype=np.float64)
+    square = (change @ change.transpose(0, 2, 1)) / (size * size.transpose(0, 2, 1)) + 1e-12 * np.eye(len(past))
+    weight = np.linalg.solve(square, (change @ move[:, :, None]) / size) / size
+    return np.asarray(move - (weight.transpose(0, 2, 1) @ both)[:, 0], dtype=np.float64)
 
 
 # ---- the model --------------------------------------------------------------------------------------------------

@@ -33,7 +33,6 @@ from weaponized_interdependence.sources.reading import (
     Reading,
     Reason,
     count_reasons,
-    summarise,
     summary_of,
 )
 from weaponized_interdependence.sources.streaming import MOST_REJECTED, as_text, sink_flows
@@ -237,15 +236,15 @@ def _run(
 
     good = judged.map_batches(take, streamable=True, schema=judged.collect_schema())
     flows = job.flows(good)
+    taken = None
     if out is None:
         taken = as_text(flows.collect(engine="streaming"))
+        written = taken.lazy()
     else:
-        taken = None
-        pl.collect_all([sink_flows(flows, out, footer)], engine="streaming")
-    if job.level == "hs6":
-        summary = tally.summary()
-    else:
-        summary = summarise(taken) if taken is not None else summary_of(pl.scan_parquet(out)).collect()  # type: ignore[arg-type]
+        sink_flows(flows, out, footer).collect(engine="streaming")
+        written = pl.scan_parquet(out)
+    # before products are summed it is all counted; afterwards the result is small enough to look at again
+    summary = tally.summary() if job.level == "hs6" else summary_of(written).collect()
     keys = tally.repeated_keys()
     if keys is None:
         keys = repeated(job.judged().filter("good").select(job.key()).collect(engine="streaming").to_series())

@@ -116,7 +116,9 @@ def run(bench: Benchmark, repeat: int) -> int:
 def _in_a_child(bench: Benchmark, contender: str, folder: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks", bench.name, "--child", contender, str(folder)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{bench.name}: {contender} failed (see above); nothing was measured")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

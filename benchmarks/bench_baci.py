@@ -19,7 +19,9 @@ def prepare(folder: Path) -> str:
     rng = np.random.default_rng(2021)
     states = economies().filter(pl.col("kind").is_in(["state", "territory"]) & pl.col("baci").is_not_null())
     codes = states["baci"].cast(pl.Int32).unique().sort().to_numpy()[:226]
-    products = np.sort(rng.choice(np.arange(10_121, 970_700), 5_384, replace=False))
+    possible = np.arange(10_121, 970_700)
+    possible = possible[possible // 10_000 != 77]  # chapter 77 is reserved, and rejected
+    products = np.sort(rng.choice(possible, 5_384, replace=False))
     pairs = len(codes) * len(products)
     keys = np.unique(rng.integers(0, len(codes) * pairs, size=int(ROWS * 1.05)))[:ROWS]
     exporter, rest = np.divmod(keys, pairs)

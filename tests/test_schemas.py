@@ -93,4 +93,6 @@ def test_a_flow_is_never_negative_and_a_grip_never_above_one() -> None:
     with pytest.raises(InputError, match="value: negative in 1 row"):
         FLOWS.conform(pl.DataFrame([flow(value=-1.0)]))
     with pytest.raises(InputError, match="share: above 1 in 1 row"):
-        CONTROLS.conform(pl.DataFrame([{"jurisdiction": "A", "node": "B", "channel": "currency", "share": 1.5}]))
+        CONTROLS.conform(
+            pl.DataFrame([{"jurisdiction": "A", "node": "B", "channel": "currency", "share": 1.5, "basis": "assumed"}])
+        )

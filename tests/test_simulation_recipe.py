@@ -583,7 +583,7 @@ def test_three_panels_show_bands_and_basis_and_no_chance_of_success() -> None:
         assert frame["basis"].null_count() == 0
     said = panels_as_json(shown)
     assert "No probability of success" in said["limits"][0]
-    assert any("one round" in text for text in limits(["substitution"]))
+    assert any("each market by itself" in text for text in limits(["substitution"]))
 
 
 def test_panels_show_the_worst_and_the_best_off() -> None:

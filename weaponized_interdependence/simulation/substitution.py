@@ -45,9 +45,9 @@ Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-TOLERANCE = 1e-10  # of what sellers earn against what buyers pay
+TOLERANCE = 1e-9  # of what sellers earn against what buyers pay
 MOST_STEPS = 5000
-MEMORY = 5  # steps that an Anderson step looks back on
+MEMORY = 3  # steps that an Anderson step looks back on
 BLOCK_ROWS = 100_000  # solved together: few enough to stay in a processor's cache
 FAR = 300.0  # exponent beyond which powers are kept as logarithms
 
@@ -214,11 +214,12 @@ def slices_of(market: Market, denied: Floats) -> Slices:
     low = np.where(np.append(-1, of[:-1]) == of, np.append(0.0, high[:-1]), 0.0)
     count = np.bincount(of, minlength=len(market.item_of))
     first = np.cumsum(count) - count
-    # Each row once for every slice of its market; where every share is 0 or 1 that is the rows as they are.
+    # Each row once for every slice of its market; where no share is between 0 and 1 that is the rows as they are.
     times = count[market.market]
-    row = np.repeat(np.arange(len(market.value)), times)
-    within = np.arange(len(row)) - np.repeat(np.cumsum(times) - times, times)
-    at = first[market.market[row]] + within
+    row, at = np.arange(len(market.value)), first[market.market]
+    if (count != 1).any():
+        row = np.repeat(row, times)
+        at = at[row] + np.arange(len(row)) - np.repeat(np.cumsum(times) - times, times)
     n = len(market.economies)
     buyer, seller = at * n + market.destination[row], at * n + market.origin[row]
     if (np.diff(buyer) < 0).any():
@@ -256,7 +257,7 @@ class Equilibrium:
 def equilibrium(slices: Slices, sigma: Floats) -> Equilibrium:
     """Prices at which every seller sells its fixed supply and every buyer spends what it spent; `sigma` (slices,).
 
-    Where a buyer has a source left, what it pays is what sellers and duty receive, to a relative 1e-10. The step
+    Where a buyer has a source left, what it pays is what sellers and duty receive, to a relative 1e-9. The step
     ln p -> ln p + r / sigma, r = ln(demand / p Y), is a contraction by (sigma - 1) / sigma in the largest |r|, which
     bounds the error in ln p; Anderson steps are taken where they do better. ModelError, with the residual, if
     MOST_STEPS of them do not do.

@@ -9,17 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weaponized_interdependence.errors import ModelError
+from weaponized_interdependence.simulation.equilibrium import equilibrium
 from weaponized_interdependence.simulation.substitution import (
     RHO,
     Assumption,
     Market,
     cutoff_power,
     cutoff_score,
-    equilibrium,
     market_of,
     slices_of,
     spending_loss,
     substitution,
+    targeting,
 )
 
 QUIET = settings(deadline=None, max_examples=60)
@@ -61,6 +62,25 @@ def test_the_targeting_score_is_the_published_form() -> None:
     imports, omega, sigma = np.array([10.0, 20.0, 5.0]), np.array([0.5, 0.2, 0.0]), np.array([2.0, 5.0, 3.0])
     expected = imports * ((1 - omega) ** (-1 / (sigma - 1)) - 1)
     assert cutoff_score(imports, omega, sigma) == pytest.approx(expected)
+
+
+def test_targeting_ranks_items_by_what_their_loss_would_cost() -> None:
+    rows = [
+        ("USA", "RUS", "chips", 30.0), ("DEU", "RUS", "chips", 45.0), ("CHN", "RUS", "chips", 25.0),
+        ("USA", "RUS", "wine", 10.0), ("CHN", "RUS", "wine", 90.0), ("DEU", "RUS", "lace", 1.0), ("USA", "CHN", "wine", 5.0),
+        ("RUS", "BLR", "wine", 50.0), ("CHN", "RUS", "rice", 8.0),
+    ]  # fmt: skip
+    flow = pl.DataFrame(rows, schema=["origin", "destination", "item", "value"], orient="row")
+    sigma = pl.DataFrame({"item": ["chips", "wine", "lace", "rice"], "sigma": [2.0, 3.0, 4.0, 5.0]})
+    found = targeting(flow, ["USA", "DEU"], ["RUS", "BLR"], sigma)
+    assert found["item"].to_list() == ["lace", "chips", "wine", "rice"]
+    score = dict(found.select("item", "score").iter_rows())
+    assert score["lace"] == math.inf  # no other source
+    assert score["chips"] == pytest.approx(100 * (1 / 0.25 - 1))
+    assert score["wine"] == pytest.approx(100 * (0.9**-0.5 - 1))  # trade within the target is not a purchase of it
+    assert score["rice"] == 0
+    with pytest.raises(ModelError, match="lace"):
+        targeting(flow, ["USA", "DEU"], ["RUS"], sigma.filter(pl.col("item") != "lace"))
 
 
 # ---- spending across items --------------------------------------------------------------------------------------
@@ -186,6 +206,44 @@ def test_what_buyers_pay_is_what_sellers_and_duty_receive(drawn: tuple[Market, l
     paid = np.where(served, slices.spending.reshape(served.shape), 0.0).sum(axis=1)
     earned = (found.price * slices.sales.reshape(served.shape)).sum(axis=1) + found.revenue.sum(axis=1)
     assert earned == pytest.approx(paid, rel=1e-8)
+
+
+def test_prices_beyond_what_powers_can_hold() -> None:
+    # E0 is left with one buyer that has no other source and spends a billionth: p = 1e-9, p^(1 - sigma) = 1e891
+    m = market([(0, 1, 0, 1e9, 1, 0), (0, 2, 0, 1, 0, 0), (3, 1, 0, 1e9, 0, 0)], 4)
+    found = equilibrium(slices_of(m, m.denied[1]), np.array([100.0]))
+    assert found.price[0, [0, 3]] == pytest.approx([1 / (1e9 + 1), 2.0], rel=1e-8)
+    assert found.log_power[0, 2] == pytest.approx(-99 * math.log(1 / (1e9 + 1)))
+    assert losses(m, 100.0, {})["E2", "imports"] == pytest.approx(1 - (1e9 + 1), rel=1e-6)
+
+
+def test_markets_that_take_long_and_short_are_solved_together() -> None:
+    # The step contracts by 1 - 1/sigma: .23 and .998. Each market must come out as it does by itself.
+    draw = np.random.default_rng(7)
+    sigma = np.array([1.3, 2.0, 3.0, 5.0, 9.0, 30.0, 120.0, 500.0])
+    rows = [
+        (i, j, p, float(draw.lognormal(0, 2)) * (1 if i != j else 20), float(i == 0 != j), 0.1 * (p % 2) * (i == 1 != j))
+        for p in range(len(sigma))
+        for i in range(6)
+        for j in range(6)
+    ]  # fmt: skip
+    cut = [slices_of(m, m.denied[1]) for m in (market(rows, 6, len(sigma)),)][0]
+    together = equilibrium(cut, sigma)
+    for p in range(len(sigma)):
+        m = market([(i, j, 0, *rest) for i, j, q, *rest in rows if q == p], 6)
+        alone = equilibrium(slices_of(m, m.denied[1]), sigma[p : p + 1])
+        assert together.price[p] == pytest.approx(alone.price[0], rel=1e-7)
+        served = (cut.spending.reshape(-1, 6)[p]).sum()
+        assert (together.price[p] * cut.sales.reshape(-1, 6)[p]).sum() + together.revenue[p].sum() == pytest.approx(
+            served
+        )
+
+
+def test_prices_that_are_not_found_are_an_error_with_the_distance(monkeypatch: pytest.MonkeyPatch) -> None:
+    m = market([(0, 1, 0, 60, 1, 0), (0, 2, 0, 40, 0, 0), (2, 1, 0, 40, 0, 0)], 3)
+    monkeypatch.setattr("weaponized_interdependence.simulation.equilibrium.MOST_STEPS", 2)
+    with pytest.raises(ModelError, match=r"1 markets not found in 2 steps; .* factor of 1\.\d"):
+        equilibrium(slices_of(m, m.denied[1]), np.array([6.0]))
 
 
 def test_no_shock_changes_nothing() -> None:

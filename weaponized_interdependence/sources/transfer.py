@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 from zipfile import is_zipfile
 
 from weaponized_interdependence.errors import FetchError
@@ -120,7 +120,6 @@ class ResumingDownloader:
 def session_without_downgrade() -> Any:
     """A requests session that follows redirects, but never from https to http, where anyone on the way can answer."""
     import requests
-    from requests.compat import urljoin
 
     class Session(requests.Session):
         def get_redirect_target(self, resp: Any) -> str | None:

@@ -160,6 +160,12 @@ def test_dependence_of_a_node_sums_to_one_and_absent_sides_are_null() -> None:
     assert only_sells == {("A", "B"): None, ("B", "A"): 1.0}
 
 
+def test_strengths_without_a_distance_are_no_reason_to_refuse_pagerank() -> None:
+    far_apart = [("A", "B", 1e300), ("B", "A", 1e-300)]
+    assert worked("pagerank", far_apart) == {"A": 0.5, "B": 0.5}
+    assert worked("removal_loss_reach", far_apart) == {"A": None, "B": None}
+
+
 def test_strength_and_shares_by_hand() -> None:
     flows = [("A", "B", 6), ("B", "A", 2), ("C", "B", 2), ("A", "A", 99)]
     assert worked("out_strength", flows) == {"A": 6, "B": 2, "C": 2}

@@ -1,15 +1,24 @@
 """The one path from FLOWS to SCORES: options, refusals, ranks and metadata."""
 
 import json
+import math
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
+from random import Random
 
+import hypothesis.strategies as st
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
 
 from weaponized_interdependence import __version__
 from weaponized_interdependence.errors import InputError, UnknownCodeError, UsageError
 from weaponized_interdependence.exports import read_metadata, write
+from weaponized_interdependence.indicators.base import steady_sums
 from weaponized_interdependence.indicators.rank import rank, ranking_metadata, worked
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.schemas import CONTROLS, FLOWS, SCORES
@@ -168,6 +177,79 @@ def test_what_is_given_in_vain_is_refused() -> None:
         rank(TWO_ITEMS, "panopticon", table=made, periods=["2019"])
 
 
+def many_items(items: int, nodes: int, ties: int) -> pl.DataFrame:
+    """So many items with so many random flows each, among these nodes."""
+    rng = np.random.default_rng(0)
+    key = np.unique(rng.integers(0, items * nodes * nodes, items * ties))
+    ends = pl.DataFrame({"k": key // nodes**2, "o": key // nodes % nodes, "d": key % nodes})
+    return ends.filter(pl.col("o") != pl.col("d")).select(
+        period=pl.lit("2020"),
+        layer=pl.lit("goods"),
+        origin=pl.format("N{}", "o"),
+        destination=pl.format("N{}", "d"),
+        item=pl.format("X:{}", "k"),
+        value=pl.lit(1.0),
+        unit=pl.lit("USD"),
+        basis=pl.lit("observed"),
+    )
+
+
+def test_pairs_of_nobody_named_take_memory_by_the_flows_and_not_by_items_times_nodes_squared() -> None:
+    # Every node has a flow of nearly every item, so that all pairs would be some 35 million rows.
+    pytest.importorskip("resource")
+    code = """
+import resource, sys
+sys.path.insert(0, "tests")
+from test_indicators_rank import many_items, rank
+frame = many_items(1000, 200, 400)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+scores = rank(frame, "chokepoint", by=("item",))
+unit = 1 if sys.platform == "darwin" else 1024
+print(scores.height, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit)
+"""
+    root = Path(__file__).parents[1]
+    env = os.environ | {"PYTHONPATH": str(root)}
+    said = subprocess.run([sys.executable, "-c", code], cwd=root, env=env, check=True, capture_output=True, text=True)
+    height, grown = map(int, said.stdout.split())
+    assert 700_000 < height < 800_000  # two rows for nearly every flow
+    assert grown < 1.5e9
+
+
+def test_pairs_that_would_fill_the_memory_are_refused_with_a_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = many_items(20, 30, 200)
+    whole = rank(frame, "chokepoint", by=("item",))
+    named = rank(frame, "chokepoint", by=("item",), target=["N1"])
+    monkeypatch.setattr("weaponized_interdependence.indicators.direct.MOST_PAIRS", 700)
+    for layer in ("goods", "payments"):
+        with pytest.raises(UsageError, match=r"pairs of jurisdiction and target would be scored") as caught:
+            rank(frame.with_columns(layer=pl.lit(layer)), "chokepoint", by=("item",))
+        assert "name jurisdictions or targets" in str(caught.value)
+    with pytest.raises(UsageError, match="pairs"):
+        rank(frame, "chokepoint", by=("item",), jurisdiction=["N1", "N2"])
+    assert rank(frame, "chokepoint", by=("item",), target=["N1"]).equals(named)
+    monkeypatch.setattr("weaponized_interdependence.indicators.direct.MOST_PAIRS", whole.height * 2)
+    monkeypatch.setattr("weaponized_interdependence.indicators.direct._BATCH", 50)
+    assert rank(frame, "chokepoint", by=("item",)).equals(whole)  # item by item gives the same bits
+
+
+def test_scores_are_never_better_known_than_the_controls_behind_them() -> None:
+    def basis(*rows: tuple, jurisdiction: tuple = ("USA", "CHN"), layer: str = "goods") -> dict:
+        held = pl.DataFrame(rows, schema=dict(CONTROLS.schema), orient="row")
+        frame = flows(("DEU", "FRA", "X", 3), ("CHN", "FRA", "X", 1), layer=layer)
+        scores = rank(frame, ["panopticon", "out_strength"], jurisdiction=jurisdiction, controls=held)
+        return dict(scores.filter(pl.col("indicator") == "panopticon").select("node", "basis").rows())
+
+    whole = ("USA", "DEU", "currency", 1.0)
+    assert basis((*whole, "observed")) == {"USA": "observed", "CHN": "observed"}
+    assert basis((*whole, "assumed")) == {"USA": "assumed", "CHN": "observed"}
+    # Which part of a node's flows a share of one half reaches is not known, however well the half is.
+    assert basis(("USA", "DEU", "currency", 0.5, "observed")) == {"USA": "estimated", "CHN": "observed"}
+    assert basis(("USA", "DEU", "currency", 0.5, "assumed")) == {"USA": "assumed", "CHN": "observed"}
+    assert basis((*whole, "observed"), ("USA", "FRA", "technology", 1.0, "estimated"))["USA"] == "estimated"
+    assert basis((*whole, "observed"), ("USA", "FRA", "technology", 0.0, "assumed"))["USA"] == "observed"
+    assert basis((*whole, "assumed"), jurisdiction=("USA+CHN", "CHN")) == {"USA+CHN": "assumed", "CHN": "observed"}
+
+
 @pytest.mark.parametrize("layer", ["goods", "payments"])
 def test_a_target_without_flows_of_an_item_has_no_row_for_it(layer: str) -> None:
     frame = flows(("A", "B", "HS17:01", 1), ("A", "C", "HS17:02", 1), layer=layer)
@@ -256,6 +338,50 @@ def test_metadata_tells_definitions_inputs_options_and_reaches_the_file(tmp_path
     assert json.loads(read["options"]) == {"max_detour": 1.0}
     assert json.loads(read["left_out"]) == {"zero_value": 1, "self_loop": 1}
     assert pl.read_parquet(path).equals(scores)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ABC"), st.sampled_from("xyé"), st.floats(0, 1e12) | st.sampled_from([0.1, 0.2, 1e-9])
+        ),
+        max_size=30,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_grouped_sums_are_exact_to_the_last_digits_and_know_no_order(rows: list, random: Random) -> None:
+    schema = {"a": pl.String, "b": pl.String, "v": pl.Float64}
+    plain: dict[tuple[str, str], list[float]] = {}
+    for a, b, v in rows:
+        plain.setdefault((a, b), []).append(v)
+    found = steady_sums(pl.DataFrame(rows, schema=schema, orient="row"), ["a", "b"])
+    assert found.select("a", "b").rows() == sorted(plain)
+    assert found["v"].to_list() == pytest.approx([math.fsum(plain[key]) for key in sorted(plain)], rel=1e-14)
+    random.shuffle(rows)
+    assert steady_sums(pl.DataFrame(rows, schema=schema, orient="row"), ["a", "b"]).equals(found)
+
+
+def test_numbers_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    code = """
+import sys, numpy as np, polars as pl
+from weaponized_interdependence.indicators.rank import rank
+rng, n = np.random.default_rng(1), 60_000
+key = np.unique(rng.integers(0, 40 * 40 * 50, n))
+frame = pl.DataFrame({"o": key // 2000, "d": key // 50 % 40, "k": key % 50}).select(
+    period=pl.lit("2020"), layer=pl.lit("goods"), origin=pl.format("N{}", "o"), destination=pl.format("N{}", "d"),
+    item=pl.format("X:{}", "k"), value=pl.Series(rng.lognormal(8, 3, len(key))), unit=pl.lit("USD"),
+    basis=pl.lit("observed"))
+names = ["out_strength", "import_share", "hhi_imports", "trade_asymmetry", "panopticon", "chokepoint"]
+rank(frame.sample(fraction=1, shuffle=True, seed=int(sys.argv[2])), names, by=("item",)).write_parquet(sys.argv[1])
+"""
+    made = []
+    for threads in ("1", "3"):
+        out = tmp_path / f"{threads}.parquet"
+        env = os.environ | {"POLARS_MAX_THREADS": threads}
+        subprocess.run([sys.executable, "-c", code, str(out), threads], env=env, check=True)
+        made.append(pl.read_parquet(out))
+    assert made[0].equals(made[1])
 
 
 def test_worked_gives_minus_zero_no_sign() -> None:

@@ -365,6 +365,53 @@ def test_production_paths_equal_walking_every_chain(made: IOTable, grip: list[fl
     assert (production.deliverable(firmer) <= rerouted + 1e-9).all()
 
 
+def at_home(made: IOTable, q: np.ndarray, demander: int) -> float:
+    """The part of `chain_sum` whose chains never leave the demander's economy."""
+    n, j, _ = made.size
+    A = np.maximum(made.A, 0)
+    A = A / np.maximum(A.sum(axis=0), 1.0)
+    v = 1 - A.sum(axis=0)
+    own = np.repeat(np.arange(n) == demander, j)
+    stage, total = q * own * made.Y[:, demander], 0.0
+    for _ in range(5000):
+        total += float(v @ stage)
+        stage = q * own * (A @ stage)
+        if stage.sum() < 1e-15:
+            break
+    return total
+
+
+def production_scores(made: IOTable, grip: list[float]) -> dict[tuple[str, str | None], float | None]:
+    """Scores of USA, which is no economy of the table and reaches into those by the grip given."""
+    held = controls("USA", {e: Fraction(g) for e, g in zip(made.economies, grip, strict=True)})
+    scores = rank(None, FAMILY, table=made, jurisdiction=["USA"], controls=held)
+    return {(name, t): score for name, t, score in scores.select("indicator", "counterpart", "score").rows()}
+
+
+@settings(deadline=None, max_examples=40)
+@given(tables(), st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=3, max_size=3))
+def test_only_production_paths_that_cross_a_border_are_scored(made: IOTable, grip: list[float]) -> None:
+    held = np.array(grip)
+    try:
+        got = production_scores(made, grip)
+        firmer = production_scores(made, list(np.maximum(held, [0.0, 1.0, 0.25])))
+    except ModelError:
+        assert (Production(made).primary < 1e-12).any()
+        return
+    every, slips = np.ones(6), np.repeat(1 - held, 2)
+    routed = np.array([chain_sum(made, every, t) - at_home(made, every, t) for t in range(3)])
+    escapes = np.array([(1 - held[t]) * (chain_sum(made, slips, t) - at_home(made, slips, t)) for t in range(3)])
+    if routed.sum() > 1e-6:
+        assert got["panopticon", None] == pytest.approx(1 - escapes.sum() / routed.sum(), abs=1e-8)
+    for t, name in enumerate(made.economies):
+        if routed[t] > 1e-6:
+            plain, rerouted = got["chokepoint", name], got["chokepoint_rerouted", name]
+            assert plain == got["panopticon_target", name] == pytest.approx(1 - escapes[t] / routed[t], abs=1e-8)
+            assert 0 <= rerouted <= plain + 1e-9
+            assert rerouted <= firmer["chokepoint_rerouted", name] + 1e-8
+            assert plain <= firmer["chokepoint", name] + 1e-8
+
+
 def test_extraction_by_block_inverse_equals_solving_anew() -> None:
     rng = np.random.default_rng(3)
     made = table(rng.random((12, 12)), 4 * rng.random((12, 4)), "ABCD", 3)

@@ -98,6 +98,41 @@ def test_items_that_hold_each_other_are_not_summed() -> None:
     assert overlapping_items(["HS:TOTAL", "TOTAL"]) != []
 
 
+@pytest.mark.parametrize(
+    ("items", "reason"),
+    [
+        (["EBOPS:S", "EBOPS:SA"], "EBOPS:S holds EBOPS:SA"),
+        (["EBOPS:SC", "EBOPS:SC1"], "EBOPS:SC holds EBOPS:SC1"),
+        (["EBOPS:SA", "EBOPS:SOX"], "EBOPS:SOX, a sum of several headings, stands beside EBOPS:SA"),
+        (["EBOPS:SA", "SERVICES"], "SERVICES stands beside EBOPS:SA"),
+        (["ISIC4:C", "ISIC4:10"], "ISIC4:C holds ISIC4:10"),
+        (["BEC:1", "BEC:111"], "BEC:1 holds BEC:111"),
+        (["WIOD13:TOTAL", "WIOD13:c1"], "WIOD13:TOTAL stands beside WIOD13:c1"),
+        (["EBOPS:TOTAL", "EBOPS:SA"], "EBOPS:TOTAL stands beside EBOPS:SA"),
+        (["OWN:TOTAL", "OWN:steel"], "OWN:TOTAL stands beside OWN:steel"),
+        (["ALL", "OWN:steel"], "ALL stands beside OWN:steel"),
+    ],
+)
+def test_every_classification_says_how_its_codes_nest(items: list[str], reason: str) -> None:
+    assert overlapping_items(reversed(items)) == [reason]
+    with pytest.raises(UsageError, match=re.escape(reason)):
+        build_network(pl.concat([flows(("A", "B", 1.0), item=item) for item in items]))
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        ["WIOD13:c1", "WIOD13:c10"],
+        ["OWN:c1", "OWN:c10"],
+        ["EBOPS:SA", "EBOPS:SB", "EBOPS:SC1", "EBOPS:SC2"],
+        ["ISIC4:C", "ISIC4:35", "ISIC4:01"],
+        ["SITC:0", "SITC:1", "SERVICES"],
+    ],
+)
+def test_parts_that_do_not_hold_each_other_can_be_summed(items: list[str]) -> None:
+    assert overlapping_items(items) == []
+
+
 def test_the_nodes_can_be_given() -> None:
     net = build_network(flows(("B", "A", 1.0)), nodes=["C", "A", "B"])
     assert net.nodes == ("A", "B", "C")
@@ -167,6 +202,14 @@ def test_all_views_agree_with_a_plain_sum_whatever_the_order_of_rows(rows: list,
 def test_lazy_flows_and_frames_give_the_same_network() -> None:
     rows = flows(("A", "B", 1.0), ("B", "C", 2.0))
     assert build_network(rows.lazy()).strength.tolist() == build_network(rows).strength.tolist()
+
+
+def test_only_the_edge_attributes_that_are_read_are_made() -> None:
+    net = build_network(flows(("A", "B", 1e300), ("B", "A", 1e-300)))
+    assert to_igraph(net, ("strength",)).es.attributes() == ["strength"]
+    assert to_igraph(net, ()).es.attributes() == []
+    with pytest.raises(ModelError, match="cannot be turned into a distance"):
+        to_igraph(net)
 
 
 def test_arrays_cannot_be_changed() -> None:

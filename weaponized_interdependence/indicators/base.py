@@ -134,7 +134,10 @@ def by_network(
 ) -> pl.DataFrame:
     """Apply a function from a network to one score a node, item by item, NaN meaning not defined.
 
-    Cost is that of one network times the number of items: measured at 200 nodes and a seventh of all ties, MEASURED.
+    Cost is that of one network times the number of items. At 200 nodes, with 2,000 to 5,700 ties, an item took about
+    16 to 34 ms for betweenness, 9 to 20 for pagerank and 20 to 27 for removal_loss_reach. Chain layers, which go the
+    same way, took 40 to 70 ms for panopticon and 250 to 400 against every target or with rerouting. So 5,000 products
+    are a minute or two, and up to half an hour over chains.
     """
     parts = [
         pl.DataFrame({"node": net.nodes, "score": score(net)}, schema={"node": pl.String, "score": pl.Float64}).select(

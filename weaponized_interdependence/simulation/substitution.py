@@ -36,8 +36,8 @@ import numpy.typing as npt
 import polars as pl
 
 from weaponized_interdependence.errors import ModelError
-from weaponized_interdependence.simulation.equilibrium import Floats, Index, Slices, equilibrium
 from weaponized_interdependence.simulation.impact import Answer, Assumption, answer_rows
+from weaponized_interdependence.simulation.market_clearing import Floats, Index, Slices, equilibrium
 from weaponized_interdependence.simulation.shock import CASES
 from weaponized_interdependence.terms import Basis, Channel, Horizon, Metric, weakest
 

@@ -2,8 +2,9 @@
 
     p_i Y_i = sum_n M_n s_ni (p_i (1 + t_ni))^(1 - sigma) P_n^(sigma - 1) / (1 + t_ni)
 
-Buyers with fixed spending and sigma > 1 are gross substitutes, so each market has one answer. Taken from old prices, one
-step p_i -> p_i (demand / p_i Y_i)^(1 / sigma) is the textbook round of adjustment; repeated it closes in on the answer.
+With sigma > 1 and spending fixed, sellers are gross substitutes, so each market has one answer. The step
+p_i -> p_i (demand / p_i Y_i)^(1 / sigma), taken once from old prices, is one round of adjustment; repeated it closes in
+on the answer.
 """
 
 from collections import deque
@@ -65,6 +66,8 @@ def equilibrium(slices: Slices, sigma: Floats) -> Equilibrium:
     bounds the error in ln p; Anderson steps are taken where they do better. ModelError, with the residual, if
     MOST_STEPS of them do not do.
     """
+    if not (sigma > 1).all():
+        raise ModelError("elasticities of substitution must be numbers above 1", mend="look at the set of elasticities")
     n, count = slices.economies, len(slices)
     log_power, log_price, revenue = np.zeros((count, n)), np.zeros((count, n)), np.zeros((count, n))
     starts = np.searchsorted(slices.buyer, np.arange(count + 1) * n)
@@ -179,17 +182,18 @@ def _solve(block: _Block, start: Floats, steps: int) -> Floats:
     best, excess, move = (np.zeros(block.spending.shape) for _ in range(3))
     x = start
     worst, plain = np.full(len(sigma), np.inf), np.ones(len(sigma), dtype=bool)
-    past: deque[tuple[Floats, Floats]] = deque(maxlen=MEMORY)
+    left, past = np.ones(len(sigma), dtype=bool), deque[tuple[Floats, Floats]](maxlen=MEMORY)
     for step in range(steps):
         found, wanted = _excess(block, x)
         largest = np.abs(found).max(axis=1)
         # At least as good as the plain step must be, or the plain step is taken from where we were.
         better = plain | (largest <= rate * worst)
         good = better[:, None]
-        past.append((np.where(good, x - best, 0.0), np.where(good, wanted - move, 0.0)))
+        if step:
+            past.append((np.where(good, x - best, 0.0), np.where(good, wanted - move, 0.0)))
         best, excess, move = np.where(good, x, best), np.where(good, found, excess), np.where(good, wanted, move)
         worst = np.where(better, largest, worst)
-        left = worst > TOLERANCE
+        left = ~(worst <= TOLERANCE)
         if not left.any():
             return best
         x = np.where(good, best + _anderson(move, past), best + excess / sigma)
@@ -198,7 +202,7 @@ def _solve(block: _Block, start: Floats, steps: int) -> Floats:
             return best
         x, plain = np.where(left[:, None], x, best), ~(left & better)
     raise ModelError(
-        f"substitution: prices of {int((worst > TOLERANCE).sum())} markets not found in {MOST_STEPS} steps; what "
+        f"substitution: prices of {int(left.sum())} markets not found in {MOST_STEPS} steps; what "
         f"sellers earn is off what buyers pay by a factor of up to {np.exp(worst.max()):.3g}",
         mend="look for elasticities beyond a few hundred, or flows of one item that differ by many powers of ten",
     )
@@ -218,6 +222,8 @@ def _excess(block: _Block, log_price: Floats) -> tuple[Floats, Floats]:
 
 def _anderson(move: Floats, past: Sequence[tuple[Floats, Floats]]) -> Floats:
     """The step that leaves the smallest next step, if steps change as they have in the past, market by market."""
+    if not past:
+        return move
     change = np.stack([moved for _, moved in past], axis=1)
     both = np.stack([gone + moved for gone, moved in past], axis=1)
     size = np.sqrt((change**2).sum(axis=2, keepdims=True))

@@ -14,6 +14,7 @@ _REROUTED = (
     "Production paths: a purchase from within reach goes to the best supplier outside it that already serves that cell "
     "(input sector x using industry, or x final demand of an economy), without limit on capacity; cells with none are "
     "lost. Tables whose imports were split over users in proportion have hardly any such cell. "
+    "With a grip between 0 and 1 on the target's own economy the score is an upper bound. "
     "Direct routes: there is no other way between the same two ends, so this equals the score without rerouting; "
     "finding another partner is substitution, which the simulation answers."
 )

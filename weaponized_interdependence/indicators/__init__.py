@@ -1,1 +1,1 @@
-"""Network statistics: one file a family, joined in registry.py."""
+"""Network statistics: one file a family; the registry joins them."""

@@ -1,1 +1,1 @@
-"""Readers of publishers' files: one file a format, joined in registry.py."""
+"""Readers of publishers' files: one file a format; the registry joins them."""

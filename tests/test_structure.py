@@ -13,7 +13,7 @@ PACKAGE = "weaponized_interdependence"
 # Lower number: nearer the ground. A module may import only modules of its own number or below it.
 FLOORS = {
     "errors": 0, "terms": 0, "settings": 0,
-    "schemas": 1, "sums": 1, "periods": 2,
+    "schemas": 1, "sums": 1, "compiled": 1, "periods": 2,
     "exports": 3, "io_table": 3, "harmonize": 3, "macro": 4, "scenario": 5, "network": 5,
     "sources": 6, "estimation": 6, "sample": 7,
     "indicators": 8, "simulation": 9, "assessment": 10, "runs": 11, "report": 12, "cli": 13, "__main__": 13,

@@ -214,12 +214,18 @@ SCORES = Table(
         ),
         Column("indicator", _TEXT, "registered name; `wi explain NAME` gives the formula", key=True),
         Column("score", _NUMBER, "the value; null where the indicator is not defined for this node", nullable=True),
+        Column("low", _NUMBER, "smallest value under what is assumed or sampled; null where nothing is", nullable=True),
+        Column("high", _NUMBER, "largest value under what is assumed or sampled; null where nothing is", nullable=True),
         Column(
             "rank",
             _WHOLE,
             "1 is the largest score within period, layer, item, indicator; ties share the smallest rank",
             nullable=True,
         ),
+        Column(
+            "rank_low", _WHOLE, "best rank where flows were perturbed; null otherwise", nullable=True
+        ),
+        Column("rank_high", _WHOLE, "worst rank where flows were perturbed; null otherwise", nullable=True),
         Column("unit", _TEXT, "unit of the score"),
         Column("basis", _TEXT, "weakest basis of the flows used", vocabulary=Basis),
     ),

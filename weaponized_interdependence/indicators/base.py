@@ -1,15 +1,16 @@
 """What an indicator is (`Indicator`, `@register`) and what it is given (the `Context` of one period and layer).
 
-Every indicator is one function Context -> frame(item, node, counterpart, score). It answers for all items of the
-context at once. Strength, concentration, dependence, removal_loss, and panopticon and chokepoint on direct routes are a
-few grouped sums however many items there are. Betweenness, pagerank, removal_loss_reach and chain layers make a network
-of every item and cost that much more: see `by_network`.
+Every indicator is one function Context -> frame(item, node, counterpart, score), with `low` and `high` beside the score
+where an assumption or a sample moves it. It answers for all items of the context at once. Strength, concentration,
+dependence, removal_loss, and panopticon and chokepoint on direct routes are a few grouped sums however many items there
+are. Betweenness, pagerank, removal_loss_reach and chain layers make a network of every item and cost that much more:
+see `by_network`.
 """
 
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -17,13 +18,18 @@ import numpy as np
 import polars as pl
 
 from weaponized_interdependence.errors import ModelError
+from weaponized_interdependence.indicators.knobs import KNOBS
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import Floats, Network, build_network
 from weaponized_interdependence.schemas import CONTROLS
+from weaponized_interdependence.terms import Basis
 
-Need = Literal["jurisdiction", "target", "controls", "table", "ties", "max_detour", "damping"]
+# What an indicator reads beyond the flows. `knobs` are numbers with a default (`indicators.knobs`).
+Need = Literal["jurisdiction", "target", "controls", "capacity", "table", "ties", "macro", "elasticities"]
+Reads = Literal["flows", "table"]
 T = TypeVar("T")
 
+# What a function gives; `low` and `high` may stand beside the score.
 RESULT = pl.Schema({"item": pl.String, "node": pl.String, "counterpart": pl.String, "score": pl.Float64})
 FLOW_UNIT = "unit of the flows"
 _NODE = ["item", "node"]
@@ -44,8 +50,12 @@ class Context:
     - `flows`: item, origin, destination, value; one row a tie, value above zero, self-loops still there
     - `nodes`: everyone with a flow, an economy of the table or a tie
     - `jurisdictions`, `targets`: who is scored and against whom; None means every node by itself
-    - `controls`: CONTROLS, may be empty; `table`: the input-output table, for production paths
+    - `controls`: CONTROLS, may be empty; `capacity`: institutional capacity by code, None where none is weighed
+    - `table`: the input-output table, for production paths and for indicators that
+      read it instead of the flows
     - `ties`: the network that flows are routed over on chain layers; None means the flows' own network
+    - `macro`: MACRO, for scores that are scaled by GDP; `elasticities`: item, sigma, low, high of the user's own
+    - `by_item`: whether each item is scored by itself; `knobs`: the numbers of `indicators.knobs`
     """
 
     period: str
@@ -55,10 +65,13 @@ class Context:
     jurisdictions: tuple[Party, ...] | None = None
     targets: tuple[Party, ...] | None = None
     controls: pl.DataFrame = field(default_factory=CONTROLS.empty)
+    capacity: Mapping[str, float] | None = None
     table: IOTable | None = None
     ties: Network | None = None
-    max_detour: float = math.inf
-    damping: float = 0.85
+    macro: pl.DataFrame | None = None
+    elasticities: pl.DataFrame | None = None
+    by_item: bool = False
+    knobs: Mapping[str, float] = field(default_factory=lambda: {name: knob.default for name, knob in KNOBS.items()})
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def keep(self, key: object, make: Callable[[], T]) -> T:
@@ -164,6 +177,9 @@ class Indicator:
     notes: str = ""
     pair: bool = False
     needs: frozenset[Need] = frozenset()
+    knobs: frozenset[str] = frozenset()  # names of KNOBS it reads
+    reads: Reads = "flows"  # "table": reads the input-output table instead of flows, and is scored in its period only
+    best: Basis = Basis.OBSERVED  # what its result is at best, whatever the data: estimated by a rule, assumed
     scale_invariant: bool = True
     routed: bool = False
 
@@ -201,6 +217,8 @@ def register(**facts: Any) -> Callable[[Function], Function]:
         name = function.__name__
         if name in REGISTERED:
             raise ValueError(f"indicator {name} is registered twice")
+        if unknown := frozenset(facts.get("knobs", ())) - set(KNOBS):
+            raise ValueError(f"indicator {name} reads no such knob: {', '.join(unknown)}")
         REGISTERED[name] = Indicator(name=name, function=function, family=function.__module__.rsplit(".")[-1], **facts)
         return function
 

@@ -28,7 +28,7 @@ _REROUTED = (
     citation=CITATION,
     notes=TOUCH + " The same number as panopticon_target: without rerouting, what can be seen can be stopped.",
     pair=True,
-    needs=frozenset({"jurisdiction", "target", "controls", "table", "ties"}),
+    needs=frozenset({"jurisdiction", "target", "controls", "capacity", "table", "ties"}),
     routed=True,
 )
 def chokepoint(context: Context) -> pl.DataFrame:
@@ -55,7 +55,8 @@ def chokepoint(context: Context) -> pl.DataFrame:
     citation=CITATION,
     notes=_REROUTED,
     pair=True,
-    needs=frozenset({"jurisdiction", "target", "controls", "table", "ties", "max_detour"}),
+    needs=frozenset({"jurisdiction", "target", "controls", "capacity", "table", "ties"}),
+    knobs=frozenset({"max_detour"}),
     routed=True,
 )
 def chokepoint_rerouted(context: Context) -> pl.DataFrame:
@@ -85,7 +86,8 @@ def chokepoint_rerouted(context: Context) -> pl.DataFrame:
     unit="share, 0 to 1",
     citation=CITATION,
     notes="Without rerouting this is the panopticon. " + _REROUTED,
-    needs=frozenset({"jurisdiction", "controls", "table", "ties", "max_detour"}),
+    needs=frozenset({"jurisdiction", "controls", "capacity", "table", "ties"}),
+    knobs=frozenset({"max_detour"}),
     routed=True,
 )
 def chokepoint_all(context: Context) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from weaponized_interdependence.network import Attribute, Floats, Network, to_ig
     "ISDN Systems 30(1-7): 107-117",
     orientation="imports",
     notes="A node that sends nothing passes the walker on to every node alike. Descriptive: no route is implied.",
-    needs=frozenset({"damping"}),
+    knobs=frozenset({"damping"}),
 )
 def pagerank(context: Context) -> pl.DataFrame:
     """Share of time that a walker who follows the flows, and now and then jumps anywhere, spends at the node.
@@ -33,7 +33,7 @@ def pagerank(context: Context) -> pl.DataFrame:
     >>> worked("pagerank", [("A", "B", 7), ("B", "C", 2), ("C", "A", 5)])["C"]
     0.333333333333
     """
-    return by_network(context, lambda net: _pagerank(net, context.damping), self_loops="keep")
+    return by_network(context, lambda net: _pagerank(net, context.knobs["damping"]), self_loops="keep")
 
 
 def _pagerank(net: Network, damping: float) -> Floats:

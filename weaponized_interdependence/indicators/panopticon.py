@@ -15,7 +15,7 @@ _OBSERVE = TOUCH + " To observe a flow does not by itself cost the target anythi
     unit="share, 0 to 1",
     citation=CITATION,
     notes=_OBSERVE,
-    needs=frozenset({"jurisdiction", "controls", "table", "ties"}),
+    needs=frozenset({"jurisdiction", "controls", "capacity", "table", "ties"}),
     routed=True,
 )
 def panopticon(context: Context) -> pl.DataFrame:
@@ -45,7 +45,7 @@ def panopticon(context: Context) -> pl.DataFrame:
     citation=CITATION,
     notes=_OBSERVE + " Not defined (null) where all flows, but for a trillionth of their value, have an end in J. On "
     "direct routes it is the legal reach alone: zero without CONTROLS.",
-    needs=frozenset({"jurisdiction", "controls", "table", "ties"}),
+    needs=frozenset({"jurisdiction", "controls", "capacity", "table", "ties"}),
     routed=True,
 )
 def panopticon_extraterritorial(context: Context) -> pl.DataFrame:
@@ -73,7 +73,7 @@ def panopticon_extraterritorial(context: Context) -> pl.DataFrame:
     + " On production paths the flows of t are the chains that cross a border and end in its final demand. Pairs with "
     "a target inside J have no row; with neither jurisdictions nor targets named, nor have pairs with a score of zero.",
     pair=True,
-    needs=frozenset({"jurisdiction", "target", "controls", "table", "ties"}),
+    needs=frozenset({"jurisdiction", "target", "controls", "capacity", "table", "ties"}),
     routed=True,
 )
 def panopticon_target(context: Context) -> pl.DataFrame:

@@ -1,7 +1,6 @@
 """From FLOWS to SCORES: the one path that every ranking takes."""
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +11,8 @@ from weaponized_interdependence import __version__
 from weaponized_interdependence.errors import Fault, UnknownCodeError, UsageError
 from weaponized_interdependence.harmonize.groups import expand
 from weaponized_interdependence.indicators.base import FLOW_UNIT, RESULT, Context, Indicator, Party
+from weaponized_interdependence.indicators.knobs import chosen as chosen_knobs
+from weaponized_interdependence.indicators.knobs import faults as knob_faults
 from weaponized_interdependence.indicators.parts import Flows, cut
 from weaponized_interdependence.indicators.reach import control_basis
 from weaponized_interdependence.indicators.registry import INDICATORS, find
@@ -19,7 +20,7 @@ from weaponized_interdependence.indicators.routes import ROUTES, Route, route_of
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import build_network, collect_flows, drop_empty
 from weaponized_interdependence.periods import last_day
-from weaponized_interdependence.schemas import CONTROLS, FLOWS, SCORES
+from weaponized_interdependence.schemas import CONTROLS, FLOWS, MACRO, SCORES
 from weaponized_interdependence.terms import Basis, Layer, weakest
 
 
@@ -35,9 +36,11 @@ def rank(
     controls: pl.DataFrame | None = None,
     table: IOTable | None = None,
     ties: Flows | None = None,
-    max_detour: float = math.inf,
-    damping: float = 0.85,
+    macro: pl.DataFrame | None = None,
+    elasticities: pl.DataFrame | None = None,
+    capacity: Mapping[str, float] | None = None,
     top: int | None = None,
+    **knobs: float,
 ) -> pl.DataFrame:
     """Score and rank the nodes of every period and layer of a FLOWS table.
 
@@ -63,12 +66,17 @@ def rank(
     ties
         FLOWS of one period that make the network which chain layers are routed over, in every period of the flows.
         Default: the flows' own network.
-    max_detour
-        How much longer an admissible other chain may be: 1.0 is twice as long. Default: any chain is admissible.
-    damping
-        PageRank's probability of following a flow.
+    macro
+        MACRO, for scores that are scaled by GDP.
+    elasticities
+        item, sigma and, where known, low and high: how easily sources of an item replace each other.
+    capacity
+        Institutional capacity of jurisdictions to use what they hold, 0 to 1 (the second scope condition of Farrell and
+        Newman): it multiplies every grip. Given for some, it must be given for all that are scored.
     top
         Keep ranks up to this one.
+    **knobs
+        Numbers that some indicators read, such as damping=0.5: see `indicators.knobs`.
 
     Returns
     -------
@@ -95,14 +103,19 @@ def rank(
         "jurisdiction": jurisdiction,
         "target": target,
         "controls": controls,
+        "capacity": capacity,
         "table": table,
         "ties": ties,
+        "macro": macro,
+        "elasticities": elasticities,
     }
-    _refuse(chosen, by, options, max_detour, damping, top)
+    _refuse(chosen, by, options, knobs, top)
     if flows is None and table is None:
         raise UsageError("nothing to rank", mend="give flows, a table, or both")
     grips = CONTROLS.empty() if controls is None else CONTROLS.conform(controls, where="controls")
     network = None if ties is None else build_network(ties)
+    gross = None if macro is None else MACRO.conform(macro, where="macro")
+    settled = chosen_knobs(knobs)
     parts: list[pl.DataFrame] = []
     contexts: list[Context] = []
     for period, layer, rows, labels in cut(flows, "item" in by, None if periods is None else list(periods), table):
@@ -118,17 +131,22 @@ def rank(
             jurisdictions=_parties(jurisdiction, period, nodes, grips, groups),
             targets=_parties(target, period, nodes, grips, groups),
             controls=grips,
+            capacity=capacity,
             table=own,
             ties=over,
-            max_detour=max_detour,
-            damping=damping,
+            macro=gross,
+            elasticities=elasticities,
+            by_item="item" in by,
+            knobs=settled,
         )
         _refuse_inside(context)
         for indicator in chosen:
+            if indicator.reads == "table" and own is None:
+                continue
             scored = indicator.function(context)
             parts.append(_labelled(scored, indicator, context, labels))
         contexts.append(context)
-    _refuse_unmet(contexts, target, grips, table, ties)
+    _refuse_unmet(contexts, chosen, target, grips, table, ties)
     return _ranked(parts, [i.name for i in chosen], top)
 
 
@@ -189,8 +207,7 @@ def _refuse(
     chosen: Sequence[Indicator],
     by: Sequence[str],
     options: Mapping[str, object],
-    max_detour: float,
-    damping: float,
+    knobs: Mapping[str, float],
     top: int | None,
 ) -> None:
     """Raise UsageError with everything that is wrong about the options."""
@@ -201,8 +218,6 @@ def _refuse(
         faults.append(Fault(f"cannot rank by {by!r}", mend='by=("item",) ranks each item by itself; () sums the items'))
     read = {need for indicator in chosen for need in indicator.needs}
     given = {k: v for k, v in options.items() if v is not None and not (isinstance(v, Sequence) and not v)}
-    given |= {"max_detour": max_detour} if max_detour != math.inf else {}
-    given |= {"damping": damping} if damping != 0.85 else {}
     faults += [
         Fault(
             f"{name} is given, but no indicator asked for reads it", mend="leave it out, or add an indicator that does"
@@ -215,12 +230,7 @@ def _refuse(
         for name, value in options.items()
         if isinstance(value, str)
     ]
-    if not max_detour >= 0:
-        faults.append(
-            Fault(f"max_detour is {max_detour}", mend="0 allows only equally short chains, 1 twice the length")
-        )
-    if not 0 <= damping < 1:
-        faults.append(Fault(f"damping is {damping}", mend="choose from 0 up to, but not including, 1"))
+    faults += knob_faults(knobs, frozenset[str]().union(*(i.knobs for i in chosen)))
     if top is not None and top < 1:
         faults.append(Fault(f"top is {top}", mend="ranks begin at 1"))
     if faults:
@@ -240,12 +250,19 @@ def _refuse_inside(context: Context) -> None:
 
 
 def _refuse_unmet(
-    contexts: Sequence[Context], target: Sequence[str], grips: pl.DataFrame, table: IOTable | None, ties: Flows | None
+    contexts: Sequence[Context],
+    chosen: Sequence[Indicator],
+    target: Sequence[str],
+    grips: pl.DataFrame,
+    table: IOTable | None,
+    ties: Flows | None,
 ) -> None:
     """Raise UsageError where something was given that no part of the flows has any use for."""
     seen = frozenset[str]().union(*(c.nodes for c in contexts))
     met = {party.label for c in contexts for party in c.targets or () if not c.nodes.isdisjoint(party.codes)}
     faults = []
+    if contexts and table is None and (unread := [i.name for i in chosen if i.reads == "table"]):
+        faults.append(Fault(f"{', '.join(unread)} read an input-output table", mend="give one (table=, --table)"))
     if seen:
         faults += [Fault(f"target {t} has no flows here") for t in dict.fromkeys(target) if t not in met]
     if seen and grips.height and seen.isdisjoint(grips["node"]):
@@ -298,21 +315,25 @@ def _parties(
 
 def _labelled(scored: pl.DataFrame, indicator: Indicator, context: Context, labels: pl.DataFrame) -> pl.DataFrame:
     """Turn an indicator's frame into SCORES rows, less the rank."""
-    if indicator.routed and context.table is not None:
-        labels = pl.DataFrame({"item": ["ALL"], "unit": [context.table.unit], "basis": [str(context.table.basis)]})
+    if (indicator.routed or indicator.reads == "table") and context.table is not None:
+        every = ["ALL", *(f"{context.table.classification}:{sector}" for sector in context.table.sectors)]
+        labels = pl.DataFrame({"item": every, "unit": context.table.unit, "basis": str(context.table.basis)})
     unit = pl.col("unit") if indicator.unit == FLOW_UNIT else pl.lit(indicator.unit)
-    basis = pl.col("basis")
+    place = {str(b): i for i, b in enumerate(Basis)}
+    own = pl.max_horizontal(pl.col("basis").replace_strict(place, return_dtype=pl.Int64), place[indicator.best])
     if indicator.routed:
         # Only a direct route is reported; a chain or a production path is worked out by a stated rule.
         found = Basis.OBSERVED if route_of(context.layer) is Route.DIRECT else Basis.ESTIMATED
         ties = weakest(found, context.ties.basis if context.ties is not None else Basis.OBSERVED)
-        place = {str(b): i for i, b in enumerate(Basis)}
         legal = {label: place[weakest(ties, b)] for label, b in control_basis(context).items()}
         other = pl.col("node").replace_strict(legal, default=place[ties], return_dtype=pl.Int64)
-        own = basis.replace_strict(place, return_dtype=pl.Int64)
-        basis = pl.max_horizontal(own, other).replace_strict({i: b for b, i in place.items()}, return_dtype=pl.String)
+        own = pl.max_horizontal(own, other)
+    if context.capacity is not None and "capacity" in indicator.needs:
+        own = pl.lit(place[Basis.ASSUMED])  # a user's judgement
+    basis = own.replace_strict({i: b for b, i in place.items()}, return_dtype=pl.String)
+    band = [c if c in scored.columns else pl.lit(None, dtype=pl.Float64).alias(c) for c in ("low", "high")]
     return (
-        scored.cast(RESULT)
+        scored.select(*(pl.col(c).cast(t) for c, t in RESULT.items()), *band)
         .join(labels, on="item", how="left")
         .select(
             pl.lit(context.period).alias("period"),
@@ -322,6 +343,8 @@ def _labelled(scored: pl.DataFrame, indicator: Indicator, context: Context, labe
             "counterpart",
             pl.lit(indicator.name).alias("indicator"),
             "score",
+            "low",
+            "high",
             unit.alias("unit"),
             basis.alias("basis"),
         )
@@ -333,7 +356,8 @@ def _ranked(parts: list[pl.DataFrame], order: list[str], top: int | None) -> pl.
         return SCORES.empty()
     group = ("period", "layer", "item", "indicator")
     position = pl.col("score").rank("min", descending=True).over(group).cast(pl.Int64)
-    scores = pl.concat(parts).with_columns(position.alias("rank"))
+    none = pl.lit(None, dtype=pl.Int64)
+    scores = pl.concat(parts).with_columns(position.alias("rank"), none.alias("rank_low"), none.alias("rank_high"))
     if top is not None:
         scores = scores.filter(pl.col("rank") <= top)
     asked = pl.col("indicator").replace_strict({name: i for i, name in enumerate(dict.fromkeys(order))})

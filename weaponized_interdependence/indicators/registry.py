@@ -16,6 +16,7 @@ from weaponized_interdependence.indicators import (  # noqa: F401  (importing re
     strength,
 )
 from weaponized_interdependence.indicators.base import REGISTERED, Indicator
+from weaponized_interdependence.indicators.knobs import KNOBS
 from weaponized_interdependence.indicators.routes import ROUTES
 
 INDICATORS: dict[str, Indicator] = dict(sorted(REGISTERED.items()))
@@ -49,7 +50,7 @@ def explain(name: str) -> str:
         "Weights": indicator.weight_meaning,
         "Unit": indicator.unit,
         "Scored": "node and counterpart" if indicator.pair else "node",
-        "Reads": ", ".join(["flows", *sorted(indicator.needs)]),
+        "Reads": _reads(indicator),
         "Notes": indicator.notes,
         "Source": indicator.citation,
     }
@@ -59,6 +60,11 @@ def explain(name: str) -> str:
         lines += ["", "A route is"]
         lines += [f"  on {layer}: {route.value}, {route.meaning}" for layer, route in ROUTES.items()]
     return "\n".join([*lines, "", "Example", "", *(f"  {line}".rstrip() for line in indicator.example.splitlines())])
+
+
+def _reads(indicator: Indicator) -> str:
+    knobs = (f"{name} ({KNOBS[name].default:g} unless set: {KNOBS[name].meaning})" for name in sorted(indicator.knobs))
+    return ", ".join([indicator.reads, *sorted(indicator.needs - {indicator.reads}), *knobs])
 
 
 def page() -> str:
@@ -97,7 +103,7 @@ def _entry(indicator: Indicator) -> list[str]:
         "Formula": f"`{indicator.formula}`",
         "Weights": indicator.weight_meaning,
         "Unit": indicator.unit,
-        "Reads": ", ".join(["flows", *sorted(indicator.needs)]),
+        "Reads": _reads(indicator),
         "Notes": indicator.notes,
         "Source": indicator.citation,
     }

@@ -178,7 +178,7 @@ def _losses(
     if not rerouting:
         yield from ((held, demand * (1.0 - chains.untouched(held.grip))) for held in everyone)
         return
-    detour = context.max_detour
+    detour = context.knobs["max_detour"]
     limit = chains.distance * (1 + detour) if np.isfinite(detour) else np.full_like(chains.distance, np.inf)
     for held, around in _ways_around(chains, everyone):
         ends = 1.0 - np.outer(1.0 - held.grip, 1.0 - held.grip)

@@ -222,9 +222,7 @@ SCORES = Table(
             "1 is the largest score within period, layer, item, indicator; ties share the smallest rank",
             nullable=True,
         ),
-        Column(
-            "rank_low", _WHOLE, "best rank where flows were perturbed; null otherwise", nullable=True
-        ),
+        Column("rank_low", _WHOLE, "best rank where flows were perturbed; null otherwise", nullable=True),
         Column("rank_high", _WHOLE, "worst rank where flows were perturbed; null otherwise", nullable=True),
         Column("unit", _TEXT, "unit of the score"),
         Column("basis", _TEXT, "weakest basis of the flows used", vocabulary=Basis),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import polars as pl
 
 from weaponized_interdependence import __version__
@@ -198,6 +199,43 @@ def worked(
     frame = pl.DataFrame(rows, schema=dict(FLOWS.schema), orient="row")
     scores = rank(frame, name, **options).sort("node", "counterpart")
     keys = ["node", "counterpart"] if INDICATORS[name].pair else ["node"]
+    rounded = (s if s is None else round(s, 12) + 0.0 for s in scores["score"])
+    found = scores.select(keys).rows() if len(keys) > 1 else scores["node"].to_list()
+    return dict(zip(found, rounded, strict=True))
+
+
+def worked_table(
+    name: str,
+    Z: Sequence[Sequence[float]],
+    Y: Sequence[Sequence[float]],
+    *,
+    economies: Sequence[str],
+    sectors: Sequence[str] = ("all",),
+    by: Sequence[str] = (),
+    **options: Any,
+) -> dict[Any, float | None]:
+    """Score a small input-output table by hand: {node: score}, with the item first by=("item",), and the counterpart.
+
+    Rows and columns go economy by economy; Y has one final demand for each economy. Output is what is sold, and value
+    added what is left of it after inputs.
+    """
+    deliveries, final = np.array(Z, dtype=float), np.array(Y, dtype=float)
+    output = deliveries.sum(axis=1) + final.sum(axis=1)
+    table = IOTable(
+        period="2020",
+        economies=tuple(economies),
+        sectors=tuple(sectors),
+        demands=("final",),
+        Z=deliveries,
+        Y=final,
+        VA=output - deliveries.sum(axis=0),
+        x=output,
+        other=np.zeros(len(output)),
+        classification="EXAMPLE",
+        basis="assumed",
+    )
+    scores = rank(None, name, table=table, by=by, **options).sort("item", "node", "counterpart")
+    keys = [*(["item"] if by else []), "node", *(["counterpart"] if INDICATORS[name].pair else [])]
     rounded = (s if s is None else round(s, 12) + 0.0 for s in scores["score"])
     found = scores.select(keys).rows() if len(keys) > 1 else scores["node"].to_list()
     return dict(zip(found, rounded, strict=True))

@@ -201,6 +201,17 @@ CONTROLS = Table(
     ),
 )
 
+ELASTICITIES = Table(
+    "ELASTICITIES",
+    "how easily the sources of an item replace each other",
+    (
+        Column("item", _TEXT, "item of the flows", key=True),
+        Column("sigma", _NUMBER, "elasticity of substitution among sources (trade elasticity plus one)", least=0.0),
+        Column("low", _NUMBER, "smallest that is credible", nullable=True, least=0.0),
+        Column("high", _NUMBER, "largest that is credible", nullable=True, least=0.0),
+    ),
+)
+
 SCORES = Table(
     "SCORES",
     "one indicator value for one node (and, for pair indicators, its counterpart)",
@@ -250,4 +261,4 @@ IMPACTS = Table(
     ),
 )
 
-TABLES = {t.name: t for t in (FLOWS, REJECTED, MACRO, CONTROLS, SCORES, IMPACTS)}
+TABLES = {t.name: t for t in (FLOWS, REJECTED, MACRO, CONTROLS, ELASTICITIES, SCORES, IMPACTS)}

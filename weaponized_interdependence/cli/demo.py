@@ -60,7 +60,7 @@ def screen(rankings: Rankings, result: "Result") -> None:
     """What the embedded default is, the two rankings, the three panels."""
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.cli.panels import screen as panels_screen
-    from weaponized_interdependence.cli.rank import screen as ranking_screen
+    from weaponized_interdependence.cli.ranking import screen as ranking_screen
     from weaponized_interdependence.cli.simulate import about, the_phase
 
     opening()

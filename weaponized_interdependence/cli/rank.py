@@ -1,6 +1,6 @@
 """`wi rank`: flows in, scores and ranks out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 ON_SCREEN = 10
-MOST_GROUPS = 6
 
 # Where nothing is asked for: both halves of the idea, who sees and who can deny, beside plain size.
 DEFAULT = ("panopticon", "chokepoint_all", "panopticon_extraterritorial", "export_share", "import_share")
@@ -55,9 +54,29 @@ def rank(
     ties: Annotated[
         str | None, option(help="FLOWS that payments are routed over, where not the flows themselves")
     ] = None,
-    max_detour: Annotated[
-        float | None, option(help="how much longer another chain may be: 1 is twice as long; default any")
+    macro: Annotated[
+        Path | None,
+        option(help="MACRO file with gdp, for scores scaled by GDP; default: published figures that come along"),
     ] = None,
+    elasticities: Annotated[
+        Path | None, option(help="file with item, sigma and, if known, low and high, for cut-off power")
+    ] = None,
+    capacity: Annotated[
+        list[str] | None,
+        option("--capacity", help="institutional capacity, 0 to 1, as USA=0.9; repeat for everyone scored"),
+    ] = None,
+    knobs: Annotated[
+        list[str] | None,
+        option("--set", help="a number an indicator reads, as damping=0.5; `wi explain NAME` lists its own; repeat"),
+    ] = None,
+    draws: Annotated[
+        int | None, option(min=2, help="rank intervals from this many draws of perturbed flows; needs --noise")
+    ] = None,
+    noise: Annotated[
+        float | None, option(min=0.0, help="standard deviation of the log of every flow in a draw: your judgement")
+    ] = None,
+    missing: Annotated[float, option(min=0.0, max=0.99, help="part of the ties that a draw leaves out")] = 0.0,
+    seed: Annotated[int, option(min=0, help="seed of the draws")] = 0,
     top: Annotated[
         int | None, option(min=1, help=f"keep ranks up to this; default all in the file, {ON_SCREEN} on the screen")
     ] = None,
@@ -74,6 +93,7 @@ def rank(
     from weaponized_interdependence import exports
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.cli.arguments import refuse_same, try_output
+    from weaponized_interdependence.cli.ranking import said_of_capacity, screen
     from weaponized_interdependence.errors import UsageError
     from weaponized_interdependence.indicators.rank import ranking_metadata
     from weaponized_interdependence.schemas import SCORES
@@ -82,7 +102,7 @@ def rank(
         raise UsageError("--json and -o - both want stdout", mend="choose one")
     if out is not None:
         out = try_output(out, stdout=True)
-        refuse_same(out, (flows, controls, table, ties))
+        refuse_same(out, (flows, controls, table, ties, macro, elasticities))
     chosen = tuple(indicator or (DEFAULT_AGAINST_TARGET if target else DEFAULT))
     given: dict[str, Any] = {
         "by": (by,) if by else (),
@@ -90,12 +110,15 @@ def rank(
         "jurisdiction": tuple(jurisdiction or ()),
         "target": tuple(target or ()),
     }
-    if max_detour is not None:
-        given["max_detour"] = max_detour
+    if able := weights_of(capacity or (), "--capacity"):
+        given["capacity"] = able
+    given |= weights_of(knobs or (), "--set")
+    drawn = drawing(draws, noise, missing, seed)
     with show.working("ranking"):
         inputs = read_inputs(flows, controls, table, ties, layers=layer or (), items=item or ())
-        scores = score(inputs, chosen, {**given, "top": top})
-    stated = {**given, "layers": layer or [], "items": item or [], "top": top}
+        read_beside(inputs, chosen, macro, elasticities)
+        scores = score(inputs, chosen, {**given, "top": top}, drawn)
+    stated = {**given, **drawn, "layers": layer or [], "items": item or [], "top": top}
     metadata = ranking_metadata(chosen, inputs=inputs.stamps, options={**stated, "names": inputs.names})
     if out is not None:
         exports.write(scores, out, table=SCORES, metadata=metadata)
@@ -103,6 +126,8 @@ def rank(
         show.json_document({"metadata": metadata, "scores": scores})
     elif str(out) != "-":
         screen(scores, chosen, top or ON_SCREEN, by_item=bool(by))
+        if able:
+            show.warn(said_of_capacity(able))
         if out is not None:
             show.heading("Wrote")
             show.pairs([(str(out), f"{show.count(scores.height, 'score')}, {show.size(out.stat().st_size)}")])
@@ -175,121 +200,66 @@ def narrowed(flows: "pl.LazyFrame", layers: Sequence[str], items: Sequence[str])
     return flows
 
 
-def score(inputs: Inputs, chosen: Sequence[str], options: dict[str, Any]) -> "pl.DataFrame":
+def read_beside(inputs: Inputs, chosen: Sequence[str], macro: Path | None, elasticities: Path | None) -> None:
+    """Read what is neither flows nor ties; GDP comes along with the tool where an indicator asks for it."""
+    from weaponized_interdependence import exports
+    from weaponized_interdependence.indicators.registry import find
+    from weaponized_interdependence.macro import gdp_reference
+    from weaponized_interdependence.schemas import ELASTICITIES, MACRO
+    from weaponized_interdependence.sources.reading import stamp
+
+    if macro is not None:
+        inputs.tables["macro"] = exports.read_frame(macro, MACRO)
+        inputs.stamps.append(stamp(macro))
+    elif any("macro" in find(name).needs for name in chosen):
+        inputs.tables["macro"] = gdp_reference()
+        inputs.names.append("GDP of the World Bank (comes with the tool)")
+    if elasticities is not None:
+        inputs.tables["elasticities"] = exports.read_frame(elasticities, ELASTICITIES)
+        inputs.stamps.append(stamp(elasticities))
+
+
+def weights_of(given: Sequence[str], name: str) -> dict[str, float]:
+    """`key=number` texts of an option; UsageError with every one that is none."""
+    from weaponized_interdependence.cli.arguments import pairs_of
+    from weaponized_interdependence.errors import Fault, UsageError
+
+    found: dict[str, float] = {}
+    faults = []
+    for key, text in pairs_of(given, name, keep_dashes=True).items():
+        try:
+            found[key] = float(text)
+        except ValueError:
+            faults.append(Fault(f"{key} is {text!r}", mend="write a number"))
+    if faults:
+        raise UsageError(f"cannot use {name}", faults=faults)
+    return found
+
+
+def drawing(draws: int | None, noise: float | None, missing: float, seed: int) -> dict[str, Any]:
+    """How flows are perturbed, empty where they are not. How noisy flows are has no default."""
+    from weaponized_interdependence.errors import UsageError
+
+    if draws is None:
+        if noise is not None or missing or seed:
+            raise UsageError("--noise, --missing and --seed belong to --draws", mend="add --draws 200")
+        return {}
+    if noise is None:
+        raise UsageError(
+            "--draws needs --noise",
+            mend="say how far flows may be off, as the standard deviation of their log: 0.1 is about 10 per cent",
+        )
+    return {"draws": draws, "noise": noise, "missing": missing, "seed": seed}
+
+
+def score(
+    inputs: Inputs, chosen: Sequence[str], options: dict[str, Any], drawn: dict[str, Any] | None = None
+) -> "pl.DataFrame":
     """The one library call of this command."""
+    if drawn:
+        from weaponized_interdependence.indicators.stability import bootstrap
+
+        return bootstrap(inputs.flows, chosen, **drawn, **inputs.tables, **options)
     from weaponized_interdependence.indicators.rank import rank as rank_flows
 
     return rank_flows(inputs.flows, chosen, **inputs.tables, **options)
-
-
-def screen(
-    scores: "pl.DataFrame", chosen: Sequence[str], top: int, *, by_item: bool = False, brief: bool = False
-) -> None:
-    """The largest scores of every indicator, with what the number means, its unit and its basis.
-
-    Lists that are the same as one above are not printed again: on direct routes, what can be seen can be stopped.
-    """
-    from weaponized_interdependence.cli import show
-    from weaponized_interdependence.indicators.registry import find
-
-    if scores.is_empty():
-        show.say("no scores: the flows hold nothing to rank")
-        return
-    said = ""
-    shown: dict[str, list[tuple[str, pl.DataFrame]]] = {}  # list -> who it was printed for, and its numbers
-    for number, name in enumerate(dict.fromkeys(chosen)):
-        indicator = find(name)
-        mine = scores.filter(scores["indicator"] == name)
-        if number:
-            show.say()
-        show.say(f"{indicator.title} ({name})", "bold")
-        show.say(indicator.summary, indent=2)
-        weights = [] if brief else [f"Weights: {indicator.weight_meaning}."]
-        meaning = "\n".join([*weights, *_routes(mine["layer"], indicator.routed)])
-        if meaning != said:
-            for line in meaning.splitlines():
-                show.say(line, indent=2)
-        said = meaning
-        if indicator.pair and indicator.routed:
-            show.say("Over a target, the flows with the target at either end count: its imports and exports.", indent=2)
-        groups = list(_groups(mine, by_item))
-        for label, group in groups[:MOST_GROUPS]:
-            numbers = _numbers_of(group)
-            same = next((other for other, told in shown.get(label, ()) if told.equals(numbers)), None)
-            shown.setdefault(label, []).append((name, numbers))
-            if same is None:
-                ranking_table(label, group, top, pair=indicator.pair, with_item=by_item)
-            else:
-                show.say()
-                show.say(f"{label}: the same numbers as {same}, above", indent=2)
-        if len(groups) > MOST_GROUPS:
-            show.note(f"{len(groups) - MOST_GROUPS} more groups of period and layer are not shown; -o FILE holds all")
-    show.say()
-    show.basis_lines(scores["basis"])
-    if not brief:
-        show.note("formula and source of an indicator: wi explain NAME")
-
-
-def _numbers_of(group: "pl.DataFrame") -> "pl.DataFrame":
-    """What is compared to see whether two lists are the same; sums in another order differ in the last digits."""
-    columns = ["unit", "item", "node", "counterpart"]
-    return group.select(*columns, group["score"].round_sig_figs(9)).sort(columns)
-
-
-def _routes(layers: "pl.Series", routed: bool) -> list[str]:
-    """What a route is on the layers ranked, for indicators that hang on it."""
-    from weaponized_interdependence.indicators.routes import ROUTES
-    from weaponized_interdependence.terms import Layer
-
-    there = [Layer(layer) for layer in layers.unique().sort()] if routed else []
-    return [f"Route on {layer}: {ROUTES[layer].meaning}." for layer in there if layer in ROUTES]
-
-
-def _groups(scores: "pl.DataFrame", by_item: bool) -> Iterator[tuple[str, "pl.DataFrame"]]:
-    from weaponized_interdependence.cli.show import count
-
-    keys = ["period", "layer", "unit"] if by_item else ["period", "layer", "item", "unit"]
-    for key, group in scores.group_by(keys, maintain_order=True):
-        period, layer, *rest = map(str, key)
-        what = f"largest over {count(group['item'].n_unique(), 'item')}" if by_item else f"item {rest[0]}"
-        yield f"{period}, {layer}, {what}".replace("item ALL", "all items together"), group
-
-
-def ranking_table(label: str, group: "pl.DataFrame", top: int, *, pair: bool, with_item: bool) -> None:
-    """One ranked list."""
-    import polars as pl
-
-    from weaponized_interdependence.cli import show
-
-    unit, basis = group["unit"][0], ", ".join(sorted(group["basis"].unique()))
-    rows = group.drop_nulls("score").sort("score", descending=True, maintain_order=True).head(top)
-    divisor, shown_in = show.scale(rows["score"], unit)
-    in_words = "" if shown_in == "per cent" else f"; unit {unit}"
-    show.say()
-    show.say(f"{label}{in_words}; basis {basis}", "" if basis == "observed" else "yellow", indent=2)
-    columns = [show.Column("rank", [str(r) for r in rows["rank"]], True)]
-    if with_item:
-        columns.append(show.Column("item", rows["item"].to_list(), keep=True))
-    columns += _who("node", rows["node"].to_list())
-    if pair:
-        columns += _who("over", [p or "" for p in rows["counterpart"]])
-    in_scale = divisor != 1.0 or shown_in == "USD"
-    values = show.numbers(rows["score"].to_list(), divisor)
-    show.table([*columns, show.Column(shown_in if in_scale else "score", values, True)], indent=4)
-    undefined = group.filter(pl.col("score").is_null()).height
-    if group.height > rows.height:
-        beside = f", {undefined:,} of them not defined" if undefined else ""
-        show.say(f"{rows.height} of {group.height:,}{beside}", indent=4)
-
-
-def _who(title: str, codes: Sequence[str]) -> list[Any]:
-    """A column of codes and one of their names, where any has a name."""
-    from weaponized_interdependence.cli import show
-    from weaponized_interdependence.harmonize.economies import name_of
-
-    names = [_name(code, name_of(code)) for code in codes]
-    return [show.Column(title, codes, keep=True), *([show.Column("", names)] if any(names) else [])]
-
-
-def _name(node: str, name: str) -> str:
-    return "" if name == node else name

@@ -21,7 +21,7 @@ from weaponized_interdependence.indicators.routes import ROUTES, Route, route_of
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import build_network, collect_flows, drop_empty
 from weaponized_interdependence.periods import last_day
-from weaponized_interdependence.schemas import CONTROLS, FLOWS, MACRO, SCORES
+from weaponized_interdependence.schemas import CONTROLS, ELASTICITIES, FLOWS, MACRO, SCORES
 from weaponized_interdependence.terms import Basis, Layer, weakest
 
 
@@ -70,7 +70,7 @@ def rank(
     macro
         MACRO, for scores that are scaled by GDP.
     elasticities
-        item, sigma and, where known, low and high: how easily sources of an item replace each other.
+        ELASTICITIES: how easily sources of an item replace each other.
     capacity
         Institutional capacity of jurisdictions to use what they hold, 0 to 1 (the second scope condition of Farrell and
         Newman): it multiplies every grip. Given for some, it must be given for all that are scored.
@@ -116,6 +116,7 @@ def rank(
     grips = CONTROLS.empty() if controls is None else CONTROLS.conform(controls, where="controls")
     network = None if ties is None else build_network(ties)
     gross = None if macro is None else MACRO.conform(macro, where="macro")
+    sigmas = None if elasticities is None else ELASTICITIES.conform(elasticities, where="elasticities")
     settled = chosen_knobs(knobs)
     parts: list[pl.DataFrame] = []
     contexts: list[Context] = []
@@ -136,7 +137,7 @@ def rank(
             table=own,
             ties=over,
             macro=gross,
-            elasticities=elasticities,
+            elasticities=sigmas,
             by_item="item" in by,
             knobs=settled,
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError
-from weaponized_interdependence.terms import Basis, Channel, Horizon, Layer, Metric, Role, Term
+from weaponized_interdependence.terms import Basis, Channel, Horizon, Layer, Metric, ReachKind, Role, Term
 
 # 2019, 2019-Q4, 2019-07: sorts as text in time order within one cadence
 PERIOD_PATTERN = r"^\d{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?$"
@@ -187,13 +187,36 @@ MACRO = Table(
     ),
 )
 
+ENTITIES = Table(
+    "ENTITIES",
+    "one firm, bank, vessel or person, and where it is seated",
+    (
+        Column("id", _TEXT, "id of the node", key=True),
+        Column("name", _TEXT, "its name", nullable=True),
+        Column("kind", _TEXT, "firm, bank, vessel, person ...", nullable=True),
+        Column("jurisdiction", _TEXT, "ISO3 of the state where it is seated"),
+        Column("basis", _TEXT, "observed, estimated or assumed", vocabulary=Basis),
+    ),
+)
+
+OWNERSHIP = Table(
+    "OWNERSHIP",
+    "one stake of an owner in what it owns",
+    (
+        Column("owner", _TEXT, "id of the owner, or ISO3 of a state", key=True),
+        Column("owned", _TEXT, "id of the entity owned", key=True),
+        Column("share", _NUMBER, "part that is owned directly", unit="0 to 1", least=0.0, most=1.0),
+        Column("basis", _TEXT, "observed, estimated or assumed", vocabulary=Basis),
+    ),
+)
+
 CONTROLS = Table(
     "CONTROLS",
     "legal grip of a jurisdiction on a node",
     (
         Column("jurisdiction", _TEXT, "ISO3 of the state that holds the grip", key=True),
         Column("node", _TEXT, "id of the node gripped", key=True),
-        Column("channel", _TEXT, "territory, ownership, currency, technology", key=True),
+        Column("channel", _TEXT, "how it has the grip", key=True, vocabulary=ReachKind),
         Column(
             "share", _NUMBER, "part of what the node sends or receives within reach", unit="0 to 1", least=0.0, most=1.0
         ),
@@ -261,4 +284,4 @@ IMPACTS = Table(
     ),
 )
 
-TABLES = {t.name: t for t in (FLOWS, REJECTED, MACRO, CONTROLS, ELASTICITIES, SCORES, IMPACTS)}
+TABLES = {t.name: t for t in (FLOWS, REJECTED, MACRO, ENTITIES, OWNERSHIP, CONTROLS, ELASTICITIES, SCORES, IMPACTS)}

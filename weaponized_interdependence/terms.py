@@ -91,6 +91,15 @@ class Channel(Term):
     ALL = "all", "all channels of the model together"
 
 
+class ReachKind(Term):
+    """How a jurisdiction has a grip on a node."""
+
+    TERRITORY = "territory", "the node is seated there"
+    OWNERSHIP = "ownership", "those seated there own enough of it"
+    CURRENCY = "currency", "it pays and is paid in that currency, which clears there"
+    TECHNOLOGY = "technology", "its exports hold value added or technology from there"
+
+
 class Metric(Term):
     """What an IMPACTS row measures. Losses are positive, gains negative, and neither is clipped."""
 

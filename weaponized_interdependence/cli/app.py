@@ -11,6 +11,7 @@ from weaponized_interdependence.cli.failing import CommandGroup
 from weaponized_interdependence.cli.load import load
 from weaponized_interdependence.cli.lookup import codes, groups
 from weaponized_interdependence.cli.rank import rank
+from weaponized_interdependence.cli.reach import reach
 from weaponized_interdependence.cli.scenario import scenario
 from weaponized_interdependence.cli.simulate import runs, simulate
 from weaponized_interdependence.cli.sources import sources
@@ -53,6 +54,7 @@ app.command(short_help="Rank and simulate on the embedded default.")(demo)
 app.command(short_help="Read a publisher's files into one checked table.")(load)
 app.add_typer(sources, name="sources")
 app.command(short_help="Rank who can see and who can deny.")(rank)
+app.command(short_help="Compute whose law grips which node.")(reach)
 app.command(short_help="Explain an indicator, a model, a table, a word.")(explain)
 app.command(short_help="Simulate a scenario: both sides and everyone else.")(simulate)
 app.add_typer(scenario, name="scenario")

@@ -69,6 +69,7 @@ READERS: Mapping[str, Reader] = {
         "remittances": "remittances",
         "oecd_services": "oecd_services",
         "wdi": "wdi",
+        "eto": "eto",
     }.items()
 }
 

@@ -243,3 +243,40 @@ def test_broken_stdin_is_an_input_error(content: bytes) -> None:
 def test_nothing_is_written_when_ranking_fails(small: Path, tmp_path: Path) -> None:
     wi("rank", small, "-j", "Atlantis", "-o", tmp_path / "r.parquet")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["flows.parquet"]
+
+
+def test_a_table_given_as_flows_serves_indicators_of_tables(tmp_path: Path) -> None:
+    from weaponized_interdependence.io_table import write_table
+    from weaponized_interdependence.sample import load_sample
+
+    write_table(load_sample().table, tmp_path / "table.parquet")
+    out = tmp_path / "r.parquet"
+    good("rank", tmp_path / "table.parquet", "-i", "upstreamness", "-o", out)
+    assert set(pl.read_parquet(out)["layer"]) == {"inputs"}
+    good("rank", tmp_path / "table.parquet", "-i", "upstreamness", "-i", "export_share", "-o", out)
+    assert set(pl.read_parquet(out)["layer"]) == {"inputs", "goods", "services"}
+    result = wi("rank", "sample:world", "-i", "upstreamness")
+    assert result.exit_code == 2
+    assert "input-output table" in result.stderr
+
+
+def test_knobs_and_capacity_are_named_and_shown(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.parquet"
+    result = good("rank", small, "-i", "panopticon", "-j", "USA", "--capacity", "USA=0.5", "-o", out)
+    assert "institutional capacity as given" in " ".join(result.stderr.split())
+    assert scores_of(out, "panopticon")["USA"] == pytest.approx(0.35)
+    assert set(pl.read_parquet(out)["basis"]) == {"assumed"}
+    assert json.loads(exports.read_metadata(out)["options"])["capacity"] == {"USA": 0.5}
+    good("rank", small, "-i", "pagerank", "--set", "damping=0", "-o", out)
+    assert len(set(scores_of(out, "pagerank").values())) == 1
+    for args, part in (
+        (["-i", "panopticon", "--capacity", "USA=0.5"], "no capacity is given for CHN"),
+        (["-i", "panopticon", "-j", "USA", "--capacity", "USA=2"], "capacity of USA is 2.0"),
+        (["-i", "pagerank", "--set", "dampin=0.5"], "did you mean damping"),
+        (["-i", "pagerank", "--set", "damping=x"], "write a number"),
+        (["-i", "pagerank", "--draws", "10"], "needs --noise"),
+        (["-i", "pagerank", "--noise", "0.1"], "belong to --draws"),
+    ):
+        refused = wi("rank", small, *args)
+        assert refused.exit_code == 2, refused.stderr
+        assert part in " ".join(refused.stderr.split())

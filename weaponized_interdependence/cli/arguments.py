@@ -76,6 +76,11 @@ def open_table(name: str) -> tuple[Any, tuple[Any, ...], tuple[str, ...]]:
     return read_table(name), (stamp(name),), ()
 
 
+def is_table(name: str) -> bool:
+    """Whether a name means an input-output table of `wi load`."""
+    return name != "-" and not is_sample(name) and _table_kind(Path(name)) == "IO_TABLE"
+
+
 def is_sample(name: str) -> bool:
     """Whether a name means the embedded default."""
     return name == "sample" or name.startswith("sample:")

@@ -114,6 +114,7 @@ def rank(
         given["capacity"] = able
     given |= weights_of(knobs or (), "--set")
     drawn = drawing(draws, noise, missing, seed)
+    flows, table = with_table(flows, table, chosen)
     with show.working("ranking"):
         inputs = read_inputs(flows, controls, table, ties, layers=layer or (), items=item or ())
         read_beside(inputs, chosen, macro, elasticities)
@@ -131,6 +132,19 @@ def rank(
         if out is not None:
             show.heading("Wrote")
             show.pairs([(str(out), f"{show.count(scores.height, 'score')}, {show.size(out.stat().st_size)}")])
+
+
+def with_table(flows: str | None, table: str | None, chosen: Sequence[str]) -> tuple[str | None, str | None]:
+    """Flows and table to read: an input-output table given as FLOWS is also the table that indicators ask for, and is
+    no flows where none of them reads any.
+    """
+    from weaponized_interdependence.cli.arguments import is_table
+    from weaponized_interdependence.indicators.registry import find
+
+    reading_it = [find(name).reads == "table" for name in chosen]
+    if flows is None or table is not None or not any(reading_it) or not is_table(flows):
+        return flows, table
+    return (None if all(reading_it) else flows), flows
 
 
 class Inputs:

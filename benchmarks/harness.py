@@ -2,29 +2,59 @@
 
 A benchmark is one file `bench_NAME.py` that ends in a call of `benchmark(...)`; nothing else needs to know of it. Each
 contender is a function of the inputs' folder that is run in a child process of its own, several times, the contenders
-in turn; measured are wall time inside the child after its imports, CPU time and peak memory of the whole child.
+in turn; measured are wall time inside the child, CPU time and peak memory of the whole child.
+
+    benchmark(
+        "name",
+        "The question it answers?",
+        prepare=prepare,                       # (folder) -> one sentence on the inputs it wrote there
+        contenders={"peer": f, "ours": g},     # (folder) -> None, or what it found; the first is the peer
+        limits={"ours": {"wall": 1.0, "cpu s": 20.0}},
+
+Keywords to add where they are of use:
+
+- `requires={"peer": ("networkit",)}`: modules a contender needs that are no dependency of ours. Where one is absent,
+  the contender is left out and the page says so. Where the peer is absent, the first that runs takes its place.
+- `sizes=(1_000, 10_000)`: measure at several sizes. `prepare(folder, size)` then takes the size; contenders do not. The
+  page has the table of the last size, to which limits apply, and one of growth. `upto={"peer": 1_000}` leaves a
+  contender out above a size that would take too long; it is then no peer for the ratios of the larger.
+- `limits`: at most so many times the peer's (`wall`, `cpu`, `peak memory`), in absolute terms (`wall s`, `cpu s`,
+  `peak MB`), or of a figure of the contender's own (below). The medians are held against them; a run that exceeds one
+  ends with exit code 1.
+- What a contender gives: arrays or numbers (anything `numpy.asarray` makes floats of) are compared with the peer's, and
+  the page has the largest difference; `agree=1e-9` makes more than that, relative to the peer's largest number, a
+  failure. A function without arguments gives them when all is measured. A mapping of text to number
+  (`{"kernel s": 1.2}`) is further figures to show. None is neither.
+- `imports=("numpy", "igraph")`: modules every child loads before clock and CPU time start, where the work is so short
+  that loading them would be most of it. Without it, CPU time is that of the whole child.
+- `notes="..."`: a paragraph for the page: what the figures mean and where they are weak.
+- `packages=("polars", "numpy")`: whose versions the page names.
 """
 
 import argparse
 import importlib
+import importlib.util
 import json
+import math
 import os
-import platform
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "benchmarks"
+_PREPARE, _COMPARE = "prepare", "compare"
+# What a limit may name: a ratio to the peer, or what was measured; any other name is a figure the contender tells.
+RATIOS = ("wall", "cpu", "peak memory")
+ABSOLUTE = {"wall s": "wall", "cpu s": "cpu", "peak MB": "peak memory"}
 
 
 @dataclass(frozen=True)
@@ -33,13 +63,43 @@ class Benchmark:
 
     name: str
     question: str
-    prepare: Callable[[Path], str]
+    prepare: Callable[..., str]
     contenders: Mapping[str, Callable[[Path], object]]
     limits: Mapping[str, Mapping[str, float]]
     packages: tuple[str, ...]
+    requires: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    sizes: tuple[int, ...] = ()
+    upto: Mapping[str, int] = field(default_factory=dict)
+    agree: float | None = None
+    imports: tuple[str, ...] = ()
+    notes: str = ""
+
+    def absent(self) -> dict[str, list[str]]:
+        """Contenders that cannot run here, and the modules they lack."""
+        lack = {
+            c: [m for m in self.requires.get(c, ()) if importlib.util.find_spec(m) is None] for c in self.contenders
+        }
+        return {c: modules for c, modules in lack.items() if modules}
 
 
-_PREPARE = "prepare"
+@dataclass(frozen=True)
+class Measured:
+    """One size: what the inputs are, the runs of every contender, and how far its answer is from the peer's."""
+
+    size: int | None
+    inputs: str
+    runs: Mapping[str, Sequence[Mapping[str, Any]]]
+    differs: Mapping[str, float]
+
+    def median(self, contender: str, figure: str) -> float:
+        """Median over the runs of a contender."""
+        return statistics.median(run[figure] for run in self.runs[contender])
+
+    def told(self, contender: str, figure: str) -> float:
+        """Median of what a contender tells of itself; NaN where it does not."""
+        return statistics.median(run.get("figures", {}).get(figure, math.nan) for run in self.runs[contender])
+
+
 REGISTERED: dict[str, Benchmark] = {}
 
 
@@ -47,18 +107,35 @@ def benchmark(
     name: str,
     question: str,
     *,
-    prepare: Callable[[Path], str],
+    prepare: Callable[..., str],
     contenders: Mapping[str, Callable[[Path], object]],
     limits: Mapping[str, Mapping[str, float]] | None = None,
     packages: tuple[str, ...] = ("polars",),
+    requires: Mapping[str, Sequence[str]] | None = None,
+    sizes: Sequence[int] = (),
+    upto: Mapping[str, int] | None = None,
+    agree: float | None = None,
+    imports: Sequence[str] = (),
+    notes: str = "",
 ) -> None:
-    """Register a benchmark.
-
-    `prepare` writes the inputs into a folder and says in one sentence what they are. `limits` says for a
-    contender the most that its ratios to the peer may be (`wall`, `cpu`, `peak memory`); a run that exceeds one ends
-    with exit code 1.
-    """
-    REGISTERED[name] = Benchmark(name, question, prepare, dict(contenders), dict(limits or {}), packages)
+    """Register a benchmark; the module's docstring says what the keywords mean."""
+    limits, requires, upto = dict(limits or {}), dict(requires or {}), dict(upto or {})
+    if unknown := ({*limits} | {*requires} | {*upto}) - {*contenders}:
+        raise ValueError(f"benchmark {name} has no contender {', '.join(sorted(unknown))}")
+    REGISTERED[name] = Benchmark(
+        name,
+        question,
+        prepare,
+        dict(contenders),
+        limits,
+        packages,
+        requires,
+        tuple(sorted(sizes)),
+        upto,
+        agree,
+        tuple(imports),
+        notes,
+    )
 
 
 def discover() -> None:
@@ -73,7 +150,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="benchmarks to run; all if none is named")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each contender (5)")
     parser.add_argument("--list", action="store_true", help="only name them")
-    parser.add_argument("--child", nargs=2, metavar=("CONTENDER", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs="+", metavar=("CONTENDER", "FOLDER"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     discover()
     if asked.list:
@@ -83,38 +160,51 @@ def main() -> int:
         print(f"no benchmark {', '.join(unknown)}; there are {', '.join(REGISTERED)}", file=sys.stderr)
         return 2
     if asked.child:
-        _be_the_child(REGISTERED[asked.names[0]], *asked.child)
+        contender, folder, *size = asked.child
+        print(json.dumps(_be_the_child(REGISTERED[asked.names[0]], contender, Path(folder), *map(int, size))))
         return 0
-    return max((run(REGISTERED[n], asked.repeat) for n in asked.names or REGISTERED), default=0)
+    return max((run(REGISTERED[n], max(1, asked.repeat)) for n in asked.names or REGISTERED), default=0)
 
 
 def run(bench: Benchmark, repeat: int) -> int:
     """Measure one benchmark, write its page, and give 1 if a limit is exceeded."""
-    folder = Path(tempfile.mkdtemp(prefix=f"bench-{bench.name}-"))
-    try:
-        print(f"{bench.name}: preparing", file=sys.stderr)
-        # Not in this process: a child's peak memory starts at its parent's.
-        inputs = _in_a_child(bench, _PREPARE, folder)["inputs"]
-        measured: dict[str, list[dict[str, float]]] = {c: [] for c in bench.contenders}
-        # in turn, so that a machine that gets busier or warmer does so for all of them
-        for n in range(repeat + 1):
-            for contender in bench.contenders:
-                result = _in_a_child(bench, contender, folder)
-                if n:  # the first round only fills the page cache
-                    measured[contender].append(result)
-                    print(f"  {contender}: {result}", file=sys.stderr)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    medians = {c: {k: statistics.median(r[k] for r in rows) for k in rows[0]} for c, rows in measured.items()}
-    page, exceeded = _page(bench, inputs, medians, measured, repeat)
+    from benchmarks.page import page_of  # which reads this module
+
+    absent = bench.absent()
+    if len(absent) == len(bench.contenders):
+        print(f"{bench.name}: no contender can run here ({absent})", file=sys.stderr)
+        return 1
+    page, failed = page_of(bench, [_measure(bench, size, repeat) for size in bench.sizes or (None,)], absent, repeat)
     PAGES.mkdir(parents=True, exist_ok=True)
     (PAGES / f"{bench.name}.md").write_text(page, encoding="utf-8")
     print(page)
-    return int(exceeded)
+    return int(failed)
 
 
-def _in_a_child(bench: Benchmark, contender: str, folder: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks", bench.name, "--child", contender, str(folder)]
+def _measure(bench: Benchmark, size: int | None, repeat: int) -> Measured:
+    able = [c for c in bench.contenders if c not in bench.absent() and not (size and size > bench.upto.get(c, size))]
+    sized = () if size is None else (str(size),)
+    folder = Path(tempfile.mkdtemp(prefix=f"bench-{bench.name}-"))
+    try:
+        print(f"{bench.name}: preparing {' '.join(sized)}".rstrip(), file=sys.stderr)
+        # Not in this process: a child's peak memory starts at its parent's.
+        inputs = _in_a_child(bench, _PREPARE, folder, *sized)["inputs"]
+        runs: dict[str, list[dict[str, Any]]] = {c: [] for c in able}
+        # in turn, so that a machine that gets busier or warmer does so for all of them
+        for n in range(repeat + 1):
+            for contender in able:
+                result = _in_a_child(bench, contender, folder)
+                if n:  # the first round only fills the page cache
+                    runs[contender].append(result)
+                    print(f"  {contender}: {result}", file=sys.stderr)
+        differs = _in_a_child(bench, _COMPARE, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Measured(size, inputs, runs, differs)
+
+
+def _in_a_child(bench: Benchmark, contender: str, folder: Path, *size: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks", bench.name, "--child", contender, str(folder), *size]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -123,73 +213,56 @@ def _in_a_child(bench: Benchmark, contender: str, folder: Path) -> dict[str, Any
     return found
 
 
-def _be_the_child(bench: Benchmark, contender: str, folder: str) -> None:
-    import resource
-
+def _be_the_child(bench: Benchmark, contender: str, folder: Path, *size: int) -> dict[str, Any]:
     if contender == _PREPARE:
-        print(json.dumps({"inputs": bench.prepare(Path(folder))}))
-        return
+        return {"inputs": bench.prepare(folder, *size)}
+    if contender == _COMPARE:
+        return _compare(bench, folder)
+    for module in bench.imports:
+        importlib.import_module(module)
+    before = _cpu() if bench.imports else 0.0
     started = time.perf_counter()
-    bench.contenders[contender](Path(folder))
+    answer = bench.contenders[contender](folder)
     wall = time.perf_counter() - started
-    used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = _cpu() - before
     # ru_maxrss is kilobytes on Linux, bytes on macOS
-    peak = used.ru_maxrss / (1024 if sys.platform != "darwin" else 1024 * 1024)
-    print(json.dumps({"wall": wall, "cpu": used.ru_utime + used.ru_stime, "peak memory": peak}))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024 * 1024)
+    if isinstance(answer, Mapping):
+        return {"wall": wall, "cpu": cpu, "peak memory": peak, "figures": {k: float(v) for k, v in answer.items()}}
+    answer = answer() if callable(answer) else answer
+    if answer is not None:
+        import numpy as np
+
+        np.save(_answer(bench, contender, folder), np.asarray(answer, dtype=np.float64))
+    return {"wall": wall, "cpu": cpu, "peak memory": peak}
 
 
-def _page(
-    bench: Benchmark,
-    inputs: str,
-    medians: Mapping[str, Mapping[str, float]],
-    measured: Mapping[str, list[dict[str, float]]],
-    repeat: int,
-) -> tuple[str, bool]:
-    peer = next(iter(medians))
-    lines = [
-        f"# {bench.name}",
-        "",
-        bench.question,
-        "",
-        f"Input: {inputs}",
-        "",
-        f"Machine: {machine()}. {', '.join(f'{p} {version(p)}' for p in bench.packages)}. "
-        f"Measured {datetime.now(UTC):%Y-%m-%d}, load average {os.getloadavg()[0]:.1f} at the end.",
-        "",
-        f"Median of {repeat} runs, each in a process of its own, the contenders in turn; in brackets the fastest.",
-        "CPU and peak memory are those of the whole process, imports and mapped input pages included.",
-        "",
-        "| contender | wall s | CPU s | peak MB | wall ratio | CPU ratio | memory ratio |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    exceeded = []
-    for contender, found in medians.items():
-        ratios = {k: found[k] / medians[peer][k] for k in found}
-        best = min(r["wall"] for r in measured[contender])
-        lines.append(
-            f"| {contender} | {found['wall']:.2f} ({best:.2f}) | {found['cpu']:.2f} | {found['peak memory']:.0f} | "
-            f"{ratios['wall']:.2f} | {ratios['cpu']:.2f} | {ratios['peak memory']:.2f} |"
-        )
-        limits = bench.limits.get(contender, {})
-        exceeded += [f"{contender}: {k} {ratios[k]:.2f} > {most:g}" for k, most in limits.items() if ratios[k] > most]
-    for contender, limits in bench.limits.items():
-        asked = ", ".join(f"{k} at most {most:g} times the peer's" for k, most in limits.items())
-        lines += ["", f"Asked of {contender}: {asked}."]
-    if bench.limits:
-        lines += ["", f"EXCEEDED: {'; '.join(exceeded)}." if exceeded else "Held."]
-    return "\n".join([*lines, "", f"Run again: `python -m benchmarks {bench.name}`", ""]), bool(exceeded)
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
-def machine() -> str:
-    """Processor, cores, memory and Python, as far as the system tells."""
-    processor = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        processor = names[0] if names else processor
-    memory = ""
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        memory = f", {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GB memory"
-    return f"{processor}, {os.cpu_count()} cores{memory}, {platform.system()}, Python {platform.python_version()}"
+def _answer(bench: Benchmark, contender: str, folder: Path) -> Path:
+    return folder / f"answer-{list(bench.contenders).index(contender)}.npy"
+
+
+def _compare(bench: Benchmark, folder: Path) -> dict[str, float]:
+    """Largest difference of every answer from the first, over the first's largest number; infinite if of other shape.
+
+    A number that is not defined (NaN) agrees with one that is not defined either.
+    """
+    import numpy as np
+
+    given = [c for c in bench.contenders if _answer(bench, c, folder).exists()]
+    if not given:
+        return {}
+    peer = np.load(_answer(bench, given[0], folder))
+    found = {given[0]: 0.0}
+    for contender in given[1:]:
+        own = np.load(_answer(bench, contender, folder))
+        if own.shape != peer.shape or (np.isnan(own) != np.isnan(peer)).any():
+            found[contender] = float("inf")
+            continue
+        scale = float(np.nanmax(np.abs(peer), initial=0.0)) or 1.0
+        found[contender] = float(np.nanmax(np.abs(own - peer), initial=0.0)) / scale
+    return found

@@ -25,23 +25,89 @@ def test_an_unknown_name_is_a_usage_error(root: Path) -> None:
     assert "baci" in done.stderr
 
 
+def written(root: Path, tmp_path: Path, code: str) -> tuple[str, str]:
+    """Run code with pages going to the folder; what it printed, and its page."""
+    before = "import sys, json, benchmarks.harness as h\nfrom pathlib import Path\nh.PAGES = Path(sys.argv[1])\n"
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", before + code, str(tmp_path)]
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (page,) = tmp_path.glob("*.md")
+    return done.stdout, page.read_text()
+
+
 def test_a_run_measures_and_writes_its_page(root: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys, benchmarks.harness as h\n"
-        "from pathlib import Path\n"
-        "h.PAGES = Path(sys.argv[1])\n"
+    said, page = written(
+        root,
+        tmp_path,
         "import benchmarks.bench_baci\n"
         "found = {'wall': 2.0, 'cpu': 3.0, 'peak memory': 50.0}\n"
-        "h._in_a_child = lambda b, c, f: {'inputs': 'made up'} if c == 'prepare' else "
-        "(found if c.startswith('polars') else {k: 3 * v for k, v in found.items()})\n"
-        "print(h.run(h.REGISTERED['baci'], 2))\n"
+        "three = {k: 3 * v for k, v in found.items()}\n"
+        "fixed = {'prepare': {'inputs': 'made up'}, 'compare': {}}\n"
+        "h._in_a_child = lambda b, c, f, *size: fixed.get(c, found if c.startswith('polars') else three)\n"
+        "print(h.run(h.REGISTERED['baci'], 2))\n",
     )
-    env = {**os.environ, "PYTHONPATH": str(root)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=root, env=env, capture_output=True, text=True, check=True
-    )
-    page = (tmp_path / "baci.md").read_text()
     assert "made up" in page
     assert "| 6.00 (6.00) | 9.00 | 150 | 3.00 | 3.00 | 3.00 |" in page
     assert "EXCEEDED" in page
-    assert done.stdout.strip().endswith("1")
+    assert said.strip().endswith("1")
+
+
+MADE_UP = """
+def prepare(folder, size):
+    (folder / "n").write_text(str(size))
+    return f"the number {size}"
+
+def one(folder):
+    return [1.0, float((folder / "n").read_text())]
+
+def two(folder):
+    return lambda: [1.0, float((folder / "n").read_text()) * (1 + 1e-6)]
+
+def told(folder):
+    return {"kernel s": 0.25}
+
+h.benchmark(
+    "made_up", "Why?", prepare=prepare, contenders={"gone": one, "peer": one, "ours": two, "slow": one, "told": told},
+    requires={"gone": ("no_such_module_anywhere",)}, sizes=(20, 10), upto={"slow": 10}, imports=("math",),
+    agree=AGREE, limits={"told": {"kernel s": MOST, "peak MB": 10_000}, "ours": {"cpu s": 60}}, notes="It is made up.",
+)
+# A child imports the benchmarks beside the harness; this one is only here.
+def child(bench, contender, folder, *size):
+    return h._be_the_child(bench, contender, folder, *map(int, size))
+h._in_a_child = child
+print("gives", h.run(h.REGISTERED["made_up"], 1))
+"""
+
+
+def test_absent_packages_growth_figures_and_agreement_are_on_the_page(root: Path, tmp_path: Path) -> None:
+    said, page = written(root, tmp_path, MADE_UP.replace("AGREE", "1e-3").replace("MOST", "0.5"))
+    assert "Input: the number 20" in page  # the largest size is the one of the table and the limits
+    assert "Left out: gone, for no_such_module_anywhere is not installed here." in page
+    assert "Left out above a size of 10: slow, which would take too long." in page
+    assert "| told | kernel s | 0.25 |" in page
+    assert "| peer | 10 |" in page
+    assert "| peer | 20 |" in page
+    assert "Answers at size 20 differ from those of peer, relative to their largest number: ours by 1.0e-06." in page
+    assert "clock and CPU time start after the import of math" in page
+    assert "Asked of told: kernel s at most 0.5, peak MB at most 10000." in page
+    assert "It is made up." in page
+    assert page.rstrip().splitlines()[-3] == "Held."
+    assert said.strip().endswith("gives 0")
+
+
+def test_what_differs_or_exceeds_its_limit_fails_the_run(root: Path, tmp_path: Path) -> None:
+    said, page = written(root, tmp_path, MADE_UP.replace("AGREE", "1e-9").replace("MOST", "0.1"))
+    assert "EXCEEDED: told: kernel s 0.25 > 0.1; ours differs by 1.0e-06 > 1e-09" in page
+    assert said.strip().endswith("gives 1")
+
+
+def test_a_limit_on_what_is_no_contender_is_refused(root: Path) -> None:
+    code = (
+        "import benchmarks.harness as h\n"
+        "h.benchmark('x', '?', prepare=str, contenders={'a': str}, limits={'b': {'wall': 1.0}})\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "has no contender b" in done.stderr

@@ -25,7 +25,7 @@ EVERY = list(commands())
 
 
 def test_the_commands_of_the_contract_are_there() -> None:
-    wanted = ["demo", "load", "rank", "explain", "simulate", "groups", "codes"]
+    wanted = ["demo", "load", "rank", "reach", "compare", "explain", "simulate", "groups", "codes"]
     wanted += [f"sources {c}" for c in ("list", "show", "fetch")]
     wanted += [f"scenario {c}" for c in ("new", "check", "list", "show", "schema")]
     wanted += [f"runs {c}" for c in ("list", "show")]

@@ -280,3 +280,9 @@ def test_knobs_and_capacity_are_named_and_shown(small: Path, tmp_path: Path) -> 
         refused = wi("rank", small, *args)
         assert refused.exit_code == 2, refused.stderr
         assert part in " ".join(refused.stderr.split())
+
+
+def test_what_is_only_partly_heard_is_said(small: Path) -> None:
+    said = " ".join(good("rank", small, "-i", "panopticon", "-i", "hhi_imports", "-j", "EU").stderr.split())
+    assert "hhi_imports: every node is scored, for jurisdiction is not read there" in said
+    assert "EU without AUT" in said

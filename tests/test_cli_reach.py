@@ -36,7 +36,7 @@ def test_channels_are_shown_and_written_and_ranked_with(firms: Path) -> None:
     ranked = good("rank", firms / "paid.parquet", "-i", "panopticon", "-j", "USA", "--controls", out, "-o", "-").stdout
     assert ",1.0," in ranked
     read = exports.read_metadata(out)
-    assert json.loads(read["options"])["held"] == 0.5
+    assert json.loads(read["options"]) == {"held": 0.5}
     assert [Path(f["path"]).name for f in json.loads(read["inputs"])] == ["paid.parquet", "entities.csv", "owned.csv"]
 
 
@@ -46,6 +46,9 @@ def test_technology_of_the_embedded_table() -> None:
     assert "by technology" in said
     assert "basis estimated" in said
     assert "single articles" in " ".join(result.stderr.split())
+    every = json.loads(good("reach", "--table", "sample", "-j", "USA", "--de-minimis", 0, "--json").stdout)
+    told = json.loads(every["metadata"]["options"])
+    assert told == {"jurisdictions": ["USA"], "rule": "de_minimis", "threshold": 0.0}
     none = good("reach", "--table", "sample", "-j", "USA", "--de-minimis", 0.9).stdout
     assert "nothing is within reach" in none
 
@@ -62,6 +65,8 @@ def test_faults_say_what_is_missing(firms: Path) -> None:
         (["--ownership", firms / "owned.csv"], "needs to know where owners are seated"),
         (["--table", "sample", "--rule", "fdp"], "no rule 'fdp'"),
         (["--entities", firms / "owned.csv"], "ENTITIES"),
+        (["--entities", firms / "entities.csv", "--held", 0.3, "--rule", "x"], "no input-output table"),
+        (["--table", "sample", "-j", "DEUU"], "DEUU"),
     ):
         result = wi("reach", *args)
         assert result.exit_code in (1, 2)

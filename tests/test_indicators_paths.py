@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
-from weaponized_interdependence.indicators.paths import _betweenness
+from weaponized_interdependence.indicators.least_paths import betweenness_of
 from weaponized_interdependence.indicators.rank import rank, worked
 from weaponized_interdependence.network import Network, build_network, to_igraph, to_networkx, to_sparse
 from weaponized_interdependence.schemas import FLOWS
@@ -35,7 +35,7 @@ def flows_of(net: Network) -> pl.DataFrame:
 @pytest.mark.parametrize("density", [0.05, 0.3, 0.9])
 def test_betweenness_equals_networkx_and_igraph(seed: int, density: float) -> None:
     net = random_network(seed, density=density)
-    ours = _betweenness(net)
+    ours = betweenness_of(net)
     theirs = nx.betweenness_centrality(to_networkx(net), weight="distance", normalized=False)
     assert ours == pytest.approx([theirs[n] for n in net.nodes], abs=1e-9)
     assert ours == pytest.approx(to_igraph(net).betweenness(weights="distance"), abs=1e-9)
@@ -48,7 +48,7 @@ def test_betweenness_shares_credit_among_exact_ties(seed: int) -> None:
     drawn = random_network(seed, density=0.4)
     net = Network(drawn.nodes, drawn.origin.copy(), drawn.destination.copy(), rng.choice([1.0, 2.0], drawn.size[1]))
     theirs = nx.betweenness_centrality(to_networkx(net), weight="distance", normalized=False)
-    assert _betweenness(net) == pytest.approx([theirs[n] for n in net.nodes], abs=1e-9)
+    assert betweenness_of(net) == pytest.approx([theirs[n] for n in net.nodes], abs=1e-9)
 
 
 def test_lengths_that_only_rounding_tells_apart_are_a_tie() -> None:
@@ -60,7 +60,7 @@ def test_lengths_that_only_rounding_tells_apart_are_a_tie() -> None:
     moved = Network(net.nodes, net.origin.copy(), net.destination.copy(), 1 / far)
     moved.__dict__["distance"] = far  # the lengths of the example to the bit, not max/strength of their inverses
     assert 0.1 + 0.1 + 0.1 != 0.3
-    assert _betweenness(moved).tolist() == [0.0, 1.5, 1.5, 0.0]
+    assert betweenness_of(moved).tolist() == [0.0, 1.5, 1.5, 0.0]
     blind = nx.betweenness_centrality(to_networkx(moved), weight="distance", normalized=False)
     assert [blind[n] for n in moved.nodes] == [0.0, 1.0, 1.0, 0.0]
 

@@ -21,7 +21,7 @@ from weaponized_interdependence.exports import read_metadata, write
 from weaponized_interdependence.indicators.base import steady_sums
 from weaponized_interdependence.indicators.rank import rank, ranking_metadata, worked
 from weaponized_interdependence.io_table import IOTable
-from weaponized_interdependence.schemas import CONTROLS, FLOWS, SCORES
+from weaponized_interdependence.schemas import CONTROLS, FLOWS, MACRO, SCORES
 
 
 def flows(*rows: tuple, period: str = "2019", layer: str = "goods", unit: str = "USD") -> pl.DataFrame:
@@ -335,7 +335,9 @@ def test_metadata_tells_definitions_inputs_options_and_reaches_the_file(tmp_path
     assert list(definitions) == names
     assert {"formula", "weights", "unit", "citation"} <= set(definitions["panopticon"])
     assert json.loads(read["inputs"]) == [{"path": "a.csv", "sha256": "ab" * 32, "bytes": 7}]
-    assert json.loads(read["options"]) == {"max_detour": 1.0}
+    assert json.loads(read["options"]) == {}
+    assert json.loads(read["knobs"]) == {"max_detour": 1.0}
+    assert json.loads(ranking_metadata(names)["knobs"]) == {"max_detour": "inf"}
     assert json.loads(read["left_out"]) == {"zero_value": 1, "self_loop": 1}
     assert pl.read_parquet(path).equals(scores)
 
@@ -409,3 +411,30 @@ def test_numbers_are_the_same_to_the_last_bit_in_every_run_and_for_every_order_o
         first = rank(frame, names, by=by)
         for again in (frame, frame.reverse(), frame.sample(fraction=1.0, shuffle=True, seed=3)):
             assert rank(again, names, by=by).equals(first)
+
+
+def test_what_is_read_beside_the_flows_weakens_the_basis() -> None:
+    held = pl.DataFrame([("USA", "CHN", "ownership", 1.0, "assumed")], schema=dict(CONTROLS.schema), orient="row")
+    scores = rank(TWO_ITEMS, "supply_share", jurisdiction=["USA"], target=["DEU"], controls=held)
+    assert set(scores["basis"]) == {"assumed"}
+    gdp = [("2020", code, "gdp", 10.0, "USD", "assumed") for code in ("USA", "DEU", "CHN")]
+    macro = pl.DataFrame(gdp, schema=dict(MACRO.schema), orient="row")
+    year = TWO_ITEMS["period"][0]
+    macro = macro.with_columns(period=pl.lit(year))
+    assert set(rank(TWO_ITEMS, "trade_asymmetry_gdp", macro=macro)["basis"]) == {"assumed"}
+    for wrong, said in (
+        (TWO_ITEMS.with_columns(unit=pl.lit("t")), "are in t, GDP is in USD"),
+        (TWO_ITEMS.with_columns(period=pl.lit(f"{year}-Q4")), "part of a year"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            rank(wrong, "trade_asymmetry_gdp", macro=macro)
+    stocks = TWO_ITEMS.with_columns(period=pl.lit(f"{year}-Q4"), layer=pl.lit("claims"))
+    assert rank(stocks, "trade_asymmetry_gdp", macro=macro).height > 0
+
+
+def test_pairs_that_share_members_have_no_row_and_the_others_do() -> None:
+    scores = rank(TWO_ITEMS, "chokepoint", jurisdiction=["EU", "USA"], target=["DEU", "CHN"])
+    assert ("EU", "DEU") not in scores.select("node", "counterpart").rows()
+    assert ("USA", "DEU") in scores.select("node", "counterpart").rows()
+    with pytest.raises(UsageError, match="DEU and EU share DEU"):
+        rank(TWO_ITEMS, "chokepoint", jurisdiction=["EU"], target=["DEU"])

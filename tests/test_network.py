@@ -199,6 +199,26 @@ def test_all_views_agree_with_a_plain_sum_whatever_the_order_of_rows(rows: list,
     assert (matrix != 0).sum() == graph.ecount() == other.number_of_edges() == len(plain)
 
 
+def test_sums_of_repeated_ties_are_the_same_to_the_last_bit_in_any_order() -> None:
+    rng = np.random.default_rng(2)
+    many = 5_000
+    ends = {end: [f"N{k}" for k in rng.integers(0, 12, many)] for end in ("origin", "destination")}
+    frame = pl.DataFrame({**ends, "value": np.exp(rng.normal(0, 5, many))})
+    first = build_network(frame)
+    assert first.merged == frame.filter(pl.col("origin") != pl.col("destination")).height - 132
+    for seed in range(3):
+        again = build_network(frame.sample(fraction=1.0, shuffle=True, seed=seed).lazy())
+        assert again.nodes == first.nodes
+        assert again.strength.tobytes() == first.strength.tobytes()
+
+
+def test_nodes_that_only_have_flows_left_out_are_no_nodes() -> None:
+    rows = flows(("A", "A", 1.0), ("C", "D", 2.0), ("E", "F", 0.0))
+    assert build_network(rows).nodes == ("C", "D")
+    assert build_network(rows, self_loops="keep").nodes == ("A", "C", "D")
+    assert build_network(rows, nodes="DCB").destination.tolist() == [2]
+
+
 def test_lazy_flows_and_frames_give_the_same_network() -> None:
     rows = flows(("A", "B", 1.0), ("B", "C", 2.0))
     assert build_network(rows.lazy()).strength.tolist() == build_network(rows).strength.tolist()

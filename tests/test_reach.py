@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weaponized_interdependence.errors import InputError, UsageError
+from weaponized_interdependence.errors import InputError, UnknownCodeError, UsageError
 from weaponized_interdependence.indicators.rank import rank
 from weaponized_interdependence.io_table import IOTable
-from weaponized_interdependence.reach import compute, currency, holders, ownership, technology, territory
+from weaponized_interdependence.reach import compute_reach, currency, holders, ownership, technology, territory
 from weaponized_interdependence.reach.technology import exports_of
 from weaponized_interdependence.schemas import CONTROLS, ENTITIES, FLOWS, OWNERSHIP
 from weaponized_interdependence.sources.registry import read
@@ -67,7 +67,7 @@ def test_cross_holdings_end() -> None:
 def test_stakes_beyond_the_whole_and_other_faults() -> None:
     with pytest.raises(InputError, match="more than the whole"):
         ownership(stakes(("X", "A", 0.7), ("Y", "A", 0.7)), seats(X="RUS"))
-    with pytest.raises(UsageError, match="threshold"):
+    with pytest.raises(UsageError, match="an entity is held"):
         ownership(stakes(("X", "A", 0.7)), seats(X="RUS"), threshold=0.0)
     with pytest.raises(InputError, match="above 1"):
         ownership(stakes(("X", "A", 1.7)), seats(X="RUS"))
@@ -173,7 +173,7 @@ def test_a_lower_threshold_reaches_more(shared_data: Path) -> None:
 
 
 def test_the_recipe_joins_channels_and_refuses_contradictions() -> None:
-    found = compute(
+    found = compute_reach(
         entities=seats(BANK="USA", FIRM="DEU"),
         owned=stakes(("BANK", "FIRM", 0.6)),
         by_currency=payments(("FIRM", "BANK", "USD", 1.0)),
@@ -188,12 +188,18 @@ def test_the_recipe_joins_channels_and_refuses_contradictions() -> None:
     ]
     own = pl.DataFrame([("USA", "FIRM", "ownership", 0.2, "assumed")], schema=dict(CONTROLS.schema), orient="row")
     with pytest.raises(InputError, match="USA FIRM ownership"):
-        compute(entities=seats(BANK="USA", FIRM="DEU"), owned=stakes(("BANK", "FIRM", 0.6)), given=own)
+        compute_reach(entities=seats(BANK="USA", FIRM="DEU"), owned=stakes(("BANK", "FIRM", 0.6)), given=own)
     with pytest.raises(UsageError, match="nothing to compute"):
-        compute()
+        compute_reach()
     with pytest.raises(UsageError, match="where owners are seated"):
-        compute(owned=stakes(("A", "B", 0.5)))
-    unseated = compute(entities=seats(FIRM="DEU"), owned=stakes(("NOBODY", "FIRM", 0.6)))
+        compute_reach(owned=stakes(("A", "B", 0.5)))
+    with pytest.raises(UsageError) as idle:
+        compute_reach(
+            entities=seats(BANK="USA"), threshold=0.3, clears={"XDR": "USA"}, technology_options={"rule": "de_minimis"}
+        )
+    for part in ("no ownership", "no flows by currency", "no input-output table"):
+        assert part in str(idle.value)
+    unseated = compute_reach(entities=seats(FIRM="DEU"), owned=stakes(("NOBODY", "FIRM", 0.6)))
     assert "NOBODY" in unseated.notes[0]
 
 
@@ -203,3 +209,27 @@ def test_what_is_computed_is_what_rank_takes() -> None:
     scores = rank(flows, "panopticon", jurisdiction=["USA"], controls=reach)
     assert scores["score"].item() == pytest.approx(1 - (1 - 0.6) ** 2)  # both ends clear 60 of their 100 in dollars
     assert territory(seats(FIRM="DEU")).height == 1
+
+
+def test_a_group_is_itself_and_its_members() -> None:
+    """The euro is the EU's, a firm's seat a member's; technology is asked of those members that the table has."""
+    paid = payments(("FIRM", "TUR", "EUR", 1.0), ("FIRM", "TUR", "USD", 1.0))
+    found = compute_reach(entities=seats(FIRM="DEU"), by_currency=paid, table=chain(), jurisdictions=["EU", "USA"])
+    assert {*found.controls.select("jurisdiction", "node", "channel").rows()} == {
+        ("DEU", "FIRM", "territory"),
+        ("EU", "FIRM", "currency"),
+        ("EU", "TUR", "currency"),
+        ("USA", "FIRM", "currency"),
+        ("USA", "TUR", "currency"),
+        ("USA", "TWN", "technology"),
+    }
+    with pytest.raises(UnknownCodeError, match="DEUU"):
+        compute_reach(entities=seats(FIRM="DEU"), jurisdictions=["DEUU"])
+
+
+def test_stocks_and_flows_are_not_added_up() -> None:
+    mixed = pl.concat(
+        [payments(("A", "B", "USD", 3)), payments(("A", "B", "EUR", 9)).with_columns(layer=pl.lit("claims"))]
+    )
+    with pytest.raises(UsageError, match="several layers"):
+        currency(mixed)

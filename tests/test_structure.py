@@ -16,7 +16,8 @@ FLOORS = {
     "schemas": 1, "sums": 1, "compiled": 1, "periods": 2,
     "exports": 3, "io_table": 3, "harmonize": 3, "macro": 4, "scenario": 5, "network": 5,
     "sources": 6, "reach": 6, "estimation": 6, "sample": 7,
-    "indicators": 8, "simulation": 9, "assessment": 10, "runs": 11, "report": 12, "cli": 13, "__main__": 13,
+    "indicators": 8, "comparison": 9, "simulation": 9, "assessment": 10, "runs": 11, "report": 12,
+    "cli": 13, "__main__": 13,
 }  # fmt: skip
 
 

@@ -4,11 +4,15 @@ Compiling takes a second or two the first time a function is called on a machine
 module or, where that folder cannot be written, in the user's cache folder.
 """
 
+import inspect
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
 
+P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,9 +37,23 @@ def compiled(function: F) -> F:
     import numba
 
     try:
-        return cast("F", numba.njit(function, cache=True, nogil=True))
+        made = numba.njit(function, cache=True, nogil=True)
     except RuntimeError:  # no folder that a cache could be kept in: compile anew in every process
         return cast("F", numba.njit(function, nogil=True))
+    _stamp_with_siblings(made, function)
+    return cast("F", made)
+
+
+def _stamp_with_siblings(made: Any, function: Callable[..., Any]) -> None:
+    """Let a cached function be compiled anew when any file of its folder has changed.
+
+    numba stamps a cached function with its own file alone. A kernel that calls one in another file would go on calling
+    the old one, whose arguments may have changed: that ends in a crash of the process, not in an error.
+    """
+    folder = Path(inspect.getfile(function)).parent
+    stamp = tuple(sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in folder.glob("*.py")))
+    file = made._cache._cache_file
+    file._source_stamp = (file._source_stamp, stamp)
 
 
 def threads() -> int:
@@ -60,3 +78,20 @@ def in_threads(work: Callable[[T], R], parts: Sequence[T] | Iterable[T]) -> list
         return [work(part) for part in listed]
     with ThreadPoolExecutor(threads()) as pool:
         return list(pool.map(work, listed))
+
+
+def on_one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a function's matrix products, factorisations and solves on one thread.
+
+    How many threads share a product decides in which order its terms are added, and so the last digits. On one thread
+    they are the same on every machine of one kind; nor do idle threads burn processor time waiting for each other.
+    """
+
+    @wraps(function)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> R:
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return alone

@@ -144,7 +144,7 @@ def read_frame(path: str | Path, table: Table) -> pl.DataFrame:
 
 def _json_rows(path: Path) -> list[dict[str, Any]]:
     document = json.loads(path.read_text(encoding="utf-8"))
-    rows = document["rows"] if isinstance(document, dict) else document
+    rows = document.get("rows") if isinstance(document, dict) else document
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError('holds no list of rows: write [{"column": value, ...}, ...]')
     return rows

@@ -17,6 +17,7 @@ from scipy import sparse
 
 from weaponized_interdependence.errors import Fault, InputError, ModelError, UsageError
 from weaponized_interdependence.harmonize.items import overlapping_codes
+from weaponized_interdependence.sums import Codes, positions, sum_by_key
 from weaponized_interdependence.terms import weakest
 
 if TYPE_CHECKING:
@@ -128,41 +129,71 @@ def build_network(
     >>> net.nodes, net.strength.tolist(), net.dropped, net.merged
     (('A', 'B'), [3.0], {'zero_value': 0, 'self_loop': 1}, 1)
     """
-    frame = collect_flows(flows)
-    labels = _labels(frame, sum_over)
-    kept, dropped = drop_empty(frame, self_loops)
-    names = _names(kept, nodes)
-    # Sorted names as an Enum give integer ids in name order; one select casts both columns in parallel.
-    ends = kept.select(pl.col("origin", "destination").cast(pl.Enum(names)).to_physical().cast(pl.Int64))
-    pairs = (ends["origin"].to_numpy(), ends["destination"].to_numpy())
-    matrix = sparse.coo_array((kept["value"].to_numpy(), pairs), shape=(len(names), len(names))).tocsr()
-    matrix.sum_duplicates()
+    if self_loops not in ("drop", "keep"):
+        raise UsageError(f"self_loops is {self_loops!r}", mend="say drop or keep")
+    lazy = _read(flows)
+    labels = _labels(lazy, sum_over)
+    # One pass makes whole numbers of the ids; no text of a row is kept.
+    frame = lazy.select(
+        pl.col("origin", "destination").cast(pl.Categorical), pl.col("value").cast(pl.Float64)
+    ).collect()
+    names, (origin, destination) = positions(frame["origin"], frame["destination"])
+    value = frame["value"].to_numpy()
+    del frame
+    dropped = {"zero_value": int((value == 0).sum()), "self_loop": 0}
+    kept = value > 0
+    if self_loops == "drop":
+        kept &= origin != destination
+        dropped["self_loop"] = len(value) - dropped["zero_value"] - int(kept.sum())
+    if not kept.all():
+        origin, destination, value = origin[kept], destination[kept], value[kept]
+    names, place = _among(names, origin, destination, nodes)
+    ends = [place[end] for end in (origin, destination)]
+    rows = len(value)
+    (origin, destination), value = sum_by_key(ends, (len(names), len(names)), value)
     return Network(
-        nodes=tuple(names),
-        origin=np.repeat(np.arange(len(names), dtype=np.int64), np.diff(matrix.indptr)),
-        destination=matrix.indices.astype(np.int64),
-        strength=np.asarray(matrix.data, dtype=np.float64),
+        nodes=tuple(names.to_list()),
+        origin=origin.astype(np.int64),
+        destination=destination.astype(np.int64),
+        strength=value,
         dropped=dropped,
-        merged=kept.height - matrix.nnz,
+        merged=rows - len(value),
         **labels,
     )
 
 
 def collect_flows(flows: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """The columns of FLOWS that a network reads, checked; raises InputError with every fault."""
+    return _read(flows).collect()
+
+
+def _read(flows: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
     wanted = ("period", "layer", "origin", "destination", "item", "value", "unit", "basis")
     have = flows.collect_schema().names()
     if absent := [c for c in ("origin", "destination", "value") if c not in have]:
         raise InputError(f"flows lack the column(s) {', '.join(absent)}", mend="give a FLOWS table")
-    frame = flows.lazy().select(c for c in wanted if c in have).collect()
-    check_flows(frame.lazy())
-    return frame
+    lazy = flows.lazy().select(c for c in wanted if c in have)
+    check_flows(lazy)
+    return lazy
 
 
 def check_flows(flows: pl.LazyFrame) -> None:
     """Raise InputError with every reason why these flows cannot become a network, and its first rows."""
     texts = [c for c in flows.collect_schema().names() if c != "value"]
     value = pl.col("value")
+    # Mostly nothing is wrong, which a few smallest and largest tell at a small part of the cost of every rule.
+    smallest = flows.select(
+        pl.len().alias("rows"),
+        pl.sum_horizontal(pl.col(*texts, "value").null_count()).alias("nulls"),
+        pl.min_horizontal(pl.col(texts).str.len_bytes().min()).alias("shortest"),
+        value.min().alias("least"),
+        value.max().alias("most"),
+        value.is_nan().any().alias("odd"),
+    )
+    seen = smallest.collect(engine="streaming").row(0, named=True)
+    sound = not seen["nulls"] and not seen["odd"] and seen["shortest"]
+    if not seen["rows"] or (sound and 0 <= seen["least"] <= seen["most"] < float("inf")):
+        return
     rules = {
         **{f"{c} is missing": pl.col(c).is_null() | (pl.col(c) == "") for c in texts},
         "value is missing": value.is_null(),
@@ -259,13 +290,15 @@ def to_networkx(net: Network) -> "networkx.DiGraph[str]":
     return graph
 
 
-def _labels(frame: pl.DataFrame, sum_over: Collection[str]) -> dict[str, str]:
+def _labels(flows: pl.LazyFrame, sum_over: Collection[str]) -> dict[str, str]:
     """What the network is of: one period, layer and unit, or those named in `sum_over` joined."""
     if unknown := set(sum_over) - {"period", "layer"}:
         raise UsageError(f"cannot sum over {', '.join(sorted(unknown))}", mend="sum_over takes period and layer")
-    found = {
-        c: frame[c].unique().drop_nulls().sort().to_list() if c in frame.columns else []
-        for c in ("period", "layer", "unit", "item", "basis")
+    columns = ("period", "layer", "unit", "item", "basis")
+    there = [c for c in columns if c in flows.collect_schema().names()]
+    words = flows.select(pl.col(there).unique().sort().implode()).collect(engine="streaming") if there else None
+    found: dict[str, list[str]] = {
+        c: words[c].item().to_list() if words is not None and c in there else [] for c in columns
     }
     mixed = [c for c in ("period", "layer", "unit") if len(found[c]) > 1 and c not in sum_over]
     if mixed:
@@ -280,16 +313,21 @@ def _labels(frame: pl.DataFrame, sum_over: Collection[str]) -> dict[str, str]:
     return {**joined, "item": item, "basis": str(weakest(*found["basis"]))}
 
 
-def _names(kept: pl.DataFrame, nodes: Iterable[str] | None) -> list[str]:
-    either = kept.select(pl.col("origin", "destination").unique().implode())
-    ends = pl.concat([either["origin"].explode(), either["destination"].explode()]).drop_nulls().unique()
+def _among(names: pl.Series, origin: Codes, destination: Codes, nodes: Iterable[str] | None) -> tuple[pl.Series, Codes]:
+    """The names to have as nodes, and for each of `names` its place among them; what is at no end has none."""
+    used = np.zeros(len(names), dtype=np.bool_)
+    used[origin] = used[destination] = True
+    ends = names.filter(pl.Series(used, dtype=pl.Boolean))
+    place = np.zeros(len(names), dtype=np.int32)
     if nodes is None:
-        names: list[str] = ends.sort().to_list()
-        return names
-    given = set(nodes)
-    if outside := sorted(set(ends.to_list()) - given):
+        place[used] = np.arange(len(ends), dtype=np.int32)
+        return ends, place
+    given = pl.Series(sorted(set(nodes)), dtype=pl.String)
+    outside = ends.filter(~ends.is_in(given.implode()))
+    if len(outside):
         raise InputError(
-            f"{len(outside)} end(s) of flows are not among the nodes given: {', '.join(outside[:10])}",
+            f"{len(outside)} end(s) of flows are not among the nodes given: {', '.join(outside.head(10))}",
             mend="add them to the nodes, or leave their flows out",
         )
-    return sorted(given)
+    place[used] = given.search_sorted(ends)
+    return given, place

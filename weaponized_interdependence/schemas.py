@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError
-from weaponized_interdependence.terms import Basis, Channel, Horizon, Layer, Metric, ReachKind, Role, Term
+from weaponized_interdependence.terms import Basis, Channel, Horizon, Layer, Metric, Move, ReachKind, Role, Term
 
 # 2019, 2019-Q4, 2019-07: sorts as text in time order within one cadence
 PERIOD_PATTERN = r"^\d{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?$"
@@ -248,18 +248,61 @@ SCORES = Table(
         ),
         Column("indicator", _TEXT, "registered name; `wi explain NAME` gives the formula", key=True),
         Column("score", _NUMBER, "the value; null where the indicator is not defined for this node", nullable=True),
-        Column("low", _NUMBER, "smallest value under what is assumed or sampled; null where nothing is", nullable=True),
-        Column("high", _NUMBER, "largest value under what is assumed or sampled; null where nothing is", nullable=True),
+        Column(
+            "low",
+            _NUMBER,
+            "lower end under what is assumed or sampled; of draws a quantile",
+            nullable=True,
+        ),
+        Column("high", _NUMBER, "upper end likewise; both null where nothing is assumed or sampled", nullable=True),
         Column(
             "rank",
             _WHOLE,
             "1 is the largest score within period, layer, item, indicator; ties share the smallest rank",
             nullable=True,
         ),
-        Column("rank_low", _WHOLE, "best rank where flows were perturbed; null otherwise", nullable=True),
-        Column("rank_high", _WHOLE, "worst rank where flows were perturbed; null otherwise", nullable=True),
+        Column(
+            "rank_low",
+            _WHOLE,
+            "best rank, as a quantile over draws of perturbed flows",
+            nullable=True,
+        ),
+        Column("rank_high", _WHOLE, "worst rank, likewise; null where nothing was drawn", nullable=True),
         Column("unit", _TEXT, "unit of the score"),
-        Column("basis", _TEXT, "weakest basis of the flows used", vocabulary=Basis),
+        Column("basis", _TEXT, "weakest basis of the flows and of all else that was read", vocabulary=Basis),
+    ),
+)
+
+MOVES = Table(
+    "MOVES",
+    "one node (or pair) in two rankings of one indicator",
+    (
+        Column("period_before", _TEXT, "period of the first ranking", key=True, pattern=PERIOD_PATTERN),
+        Column("period_after", _TEXT, "period of the second ranking", key=True, pattern=PERIOD_PATTERN),
+        Column("layer", _TEXT, "layer of the flows scored", key=True, vocabulary=Layer),
+        Column("item", _TEXT, "item scored, or ALL where items are summed", key=True),
+        Column("node", _TEXT, "who is scored", key=True),
+        Column("counterpart", _TEXT, "for pair indicators: the partner or target", key=True, nullable=True),
+        Column("indicator", _TEXT, "registered name; `wi explain NAME` gives the formula", key=True),
+        Column("move", _TEXT, "what became of its rank", vocabulary=Move),
+        Column("rank_before", _WHOLE, "rank in the first ranking; null where it has none", nullable=True),
+        Column("rank_after", _WHOLE, "rank in the second ranking; null where it has none", nullable=True),
+        Column("rank_change", _WHOLE, "places gained: rank_before less rank_after; positive is up", nullable=True),
+        Column("score_before", _NUMBER, "score in the first ranking", unit="see column unit", nullable=True),
+        Column("score_after", _NUMBER, "score in the second ranking", unit="see column unit", nullable=True),
+        Column("score_change", _NUMBER, "score_after less score_before", unit="see column unit", nullable=True),
+        Column("rank_low_before", _WHOLE, "best rank before, where flows were perturbed", nullable=True),
+        Column("rank_high_before", _WHOLE, "worst rank before, where flows were perturbed", nullable=True),
+        Column("rank_low_after", _WHOLE, "best rank after, where flows were perturbed", nullable=True),
+        Column("rank_high_after", _WHOLE, "worst rank after, where flows were perturbed", nullable=True),
+        Column(
+            "apart",
+            pl.Boolean,
+            "true where the two intervals of ranks have no rank in common: noise alone hardly moves it so far",
+            nullable=True,
+        ),
+        Column("unit", _TEXT, "unit of the scores"),
+        Column("basis", _TEXT, "weakest basis of the two scores", vocabulary=Basis),
     ),
 )
 
@@ -284,4 +327,6 @@ IMPACTS = Table(
     ),
 )
 
-TABLES = {t.name: t for t in (FLOWS, REJECTED, MACRO, ENTITIES, OWNERSHIP, CONTROLS, ELASTICITIES, SCORES, IMPACTS)}
+TABLES = {
+    t.name: t for t in (FLOWS, REJECTED, MACRO, ENTITIES, OWNERSHIP, CONTROLS, ELASTICITIES, SCORES, MOVES, IMPACTS)
+}

@@ -126,6 +126,16 @@ class Metric(Term):
     )
 
 
+class Move(Term):
+    """What became of a node between two rankings."""
+
+    UP = "up", "nearer to rank 1 than before"
+    DOWN = "down", "farther from rank 1 than before"
+    SAME = "same", "the same rank as before"
+    ENTERED = "entered", "ranked after and not before"
+    LEFT = "left", "ranked before and not after"
+
+
 class Horizon(Term):
     """How long after the measure."""
 

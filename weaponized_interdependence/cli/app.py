@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from weaponized_interdependence.cli.arguments import option
+from weaponized_interdependence.cli.compare import compare
 from weaponized_interdependence.cli.demo import demo
 from weaponized_interdependence.cli.explain import explain
 from weaponized_interdependence.cli.failing import CommandGroup
@@ -55,6 +56,7 @@ app.command(short_help="Read a publisher's files into one checked table.")(load)
 app.add_typer(sources, name="sources")
 app.command(short_help="Rank who can see and who can deny.")(rank)
 app.command(short_help="Compute whose law grips which node.")(reach)
+app.command(short_help="Compare two rankings: who rose, who fell.")(compare)
 app.command(short_help="Explain an indicator, a model, a table, a word.")(explain)
 app.command(short_help="Simulate a scenario: both sides and everyone else.")(simulate)
 app.add_typer(scenario, name="scenario")

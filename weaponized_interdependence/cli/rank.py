@@ -1,6 +1,6 @@
 """`wi rank`: flows in, scores and ranks out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 ON_SCREEN = 10
+CONFIDENCE = 0.95
 
 # Where nothing is asked for: both halves of the idea, who sees and who can deny, beside plain size.
 DEFAULT = ("panopticon", "chokepoint_all", "panopticon_extraterritorial", "export_share", "import_share")
@@ -129,6 +130,8 @@ def rank(
         screen(scores, chosen, top or ON_SCREEN, by_item=bool(by))
         if able:
             show.warn(said_of_capacity(able))
+        for said in unheard(inputs, chosen, given, scores):
+            show.warn(said)
         if out is not None:
             show.heading("Wrote")
             show.pairs([(str(out), f"{show.count(scores.height, 'score')}, {show.size(out.stat().st_size)}")])
@@ -227,10 +230,32 @@ def read_beside(inputs: Inputs, chosen: Sequence[str], macro: Path | None, elast
         inputs.stamps.append(stamp(macro))
     elif any("macro" in find(name).needs for name in chosen):
         inputs.tables["macro"] = gdp_reference()
-        inputs.names.append("GDP of the World Bank (comes with the tool)")
+        inputs.names.append("GDP: World Bank NY.GDP.MKTP.CD, vintage of 24 March 2025 (comes with the tool)")
     if elasticities is not None:
         inputs.tables["elasticities"] = exports.read_frame(elasticities, ELASTICITIES)
         inputs.stamps.append(stamp(elasticities))
+
+
+def unheard(inputs: Inputs, chosen: Sequence[str], given: dict[str, Any], scores: "pl.DataFrame") -> Iterator[str]:
+    """What was asked and not, or only partly, heard: members of groups without flows, options some do not read."""
+    import polars as pl
+
+    from weaponized_interdependence.indicators.rank import absent_members
+    from weaponized_interdependence.indicators.registry import find
+
+    for asked in ("jurisdiction", "target"):
+        names = given[asked]
+        if deaf := [name for name in chosen if names and asked not in find(name).needs]:
+            yield f"{', '.join(deaf)}: every node is scored, for {asked} is not read there"
+        if any(len(name) != 3 for name in names) and scores.height:
+            nodes: set[str] = set()
+            if inputs.flows is not None:
+                ends = pl.concat([inputs.flows.select(node=pl.col(end).unique()) for end in ("origin", "destination")])
+                nodes |= {*ends.collect()["node"]}
+            if "table" in inputs.tables:
+                nodes |= {*inputs.tables["table"].economies}
+            for label, lacking in absent_members(nodes, names, str(scores["period"].max())).items():
+                yield f"{label} without {', '.join(lacking)}: they have no flows here"
 
 
 def weights_of(given: Sequence[str], name: str) -> dict[str, float]:
@@ -263,7 +288,7 @@ def drawing(draws: int | None, noise: float | None, missing: float, seed: int) -
             "--draws needs --noise",
             mend="say how far flows may be off, as the standard deviation of their log: 0.1 is about 10 per cent",
         )
-    return {"draws": draws, "noise": noise, "missing": missing, "seed": seed}
+    return {"draws": draws, "noise": noise, "missing": missing, "seed": seed, "confidence": CONFIDENCE}
 
 
 def score(
@@ -271,8 +296,11 @@ def score(
 ) -> "pl.DataFrame":
     """The one library call of this command."""
     if drawn:
+        from weaponized_interdependence.errors import UsageError
         from weaponized_interdependence.indicators.stability import bootstrap
 
+        if inputs.flows is None:
+            raise UsageError("only flows can be perturbed, not a table", mend="leave --draws out, or give flows")
         return bootstrap(inputs.flows, chosen, **drawn, **inputs.tables, **options)
     from weaponized_interdependence.indicators.rank import rank as rank_flows
 

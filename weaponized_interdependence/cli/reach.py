@@ -23,16 +23,22 @@ def reach(
     ownership: Annotated[Path | None, option(help="OWNERSHIP file: owner, owned, share; needs --entities")] = None,
     controls: Annotated[Path | None, option(help="CONTROLS of your own, to join with what is computed")] = None,
     jurisdiction: Annotated[
-        list[str] | None, option("--jurisdiction", "-j", help="only the reach of these; repeat; default all")
+        list[str] | None,
+        option("--jurisdiction", "-j", help="only the reach of this state, or group and members; repeat"),
     ] = None,
-    held: Annotated[float, option(help="share of ownership from which an entity is held")] = 0.5,
+    held: Annotated[
+        float | None, option(help="share of ownership from which an entity is held; 0.5 unless set")
+    ] = None,
     clears: Annotated[
         list[str] | None, option("--clears", help="who clears a currency, as XDR=USA; repeat; issuers are known")
     ] = None,
-    rule: Annotated[str, option(help="technology: de_minimis or direct_product")] = "de_minimis",
+    rule: Annotated[
+        str | None, option(help="technology: de_minimis (unless set) or direct_product, which needs --source")
+    ] = None,
     de_minimis: Annotated[
-        float, option("--de-minimis", help="content above which exports are within reach: 0.25, 0.10 or 0")
-    ] = 0.25,
+        float | None,
+        option("--de-minimis", help="content above which exports are within reach: 0.25 (unless set), 0.10 or 0"),
+    ] = None,
     source: Annotated[
         list[str] | None, option("--source", help="industry that counts as technology; repeat; default all")
     ] = None,
@@ -53,7 +59,9 @@ def reach(
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.cli.arguments import open_flows, open_table, pairs_of, refuse_same, try_output
     from weaponized_interdependence.errors import UsageError
-    from weaponized_interdependence.reach import compute
+    from weaponized_interdependence.reach import Rule, compute_reach
+    from weaponized_interdependence.reach.ownership import HALF
+    from weaponized_interdependence.reach.technology import GENERAL
     from weaponized_interdependence.schemas import CONTROLS, ENTITIES, OWNERSHIP
 
     if as_json and str(out) == "-":
@@ -61,10 +69,11 @@ def reach(
     if out is not None:
         out = try_output(out, stdout=True)
         refuse_same(out, (table, by_currency, entities, ownership, controls))
-    options = {"rule": rule, "threshold": de_minimis, "sources": source, "products": product}
+    asked = {"rule": rule, "threshold": de_minimis, "sources": source, "products": product}
+    options = {key: value for key, value in asked.items() if value not in (None, [])}
     clearing = pairs_of(clears or (), "--clears", keep_dashes=True)
     with show.working("computing reach"):
-        found = compute(
+        found = compute_reach(
             entities=exports.read_frame(entities, ENTITIES) if entities is not None else None,
             owned=exports.read_frame(ownership, OWNERSHIP) if ownership is not None else None,
             by_currency=open_flows(by_currency).frame.collect() if by_currency is not None else None,
@@ -75,7 +84,12 @@ def reach(
             clears=clearing,
             technology_options=options,
         )
-    stated = {"held": held, "clears": clearing, **options}
+    stated = {
+        "jurisdictions": jurisdiction,
+        "held": (HALF if held is None else held) if ownership is not None else None,
+        "clears": clearing,
+        **({"rule": str(Rule.DE_MINIMIS), "threshold": GENERAL, **options} if table is not None else {}),
+    }
     metadata = _metadata(stated, found.notes, (table, by_currency, entities, ownership, controls))
     if out is not None:
         exports.write(found.controls, out, table=CONTROLS, metadata=metadata)
@@ -126,6 +140,6 @@ def _metadata(stated: dict[str, Any], notes: Sequence[str], inputs: Sequence[str
         "tool": f"weaponized_interdependence {__version__}",
         "inputs": json.dumps([{"path": s.path, "sha256": s.sha256, "bytes": s.bytes} for s in files]),
         "embedded": json.dumps([str(path) for path in read if is_sample(str(path))]),
-        "options": json.dumps({k: v for k, v in stated.items() if v}),
+        "options": json.dumps({k: v for k, v in stated.items() if v not in (None, [], {})}),
         "notes": json.dumps(list(notes), ensure_ascii=False),
     }

@@ -59,7 +59,9 @@ class Dag:
         wanted, through = demand.ravel(), np.zeros(len(self.sources) * self.n)
         for steps, _ in reversed(list(self._levels())):
             tails, heads = self.tail[steps], self.head[steps]
-            np.add.at(through, tails, chains[tails] / chains[heads] * (wanted[heads] + through[heads]))
+            # No chain leads to a node whose last step is too short to be added to its distance, nor on from there.
+            share = np.divide(chains[tails], chains[heads], out=np.zeros(len(heads)), where=chains[heads] > 0)
+            np.add.at(through, tails, share * (wanted[heads] + through[heads]))
         states = through.reshape(len(self.sources), self.n)
         states[np.arange(len(self.sources)), self.sources] = 0.0  # a flow starts at its source, it does not pass it
         return np.asarray(states.sum(axis=0), dtype=np.float64)

@@ -1,28 +1,32 @@
-"""How few partners a node's flows are spread over."""
+"""How few partners a node's flows are spread over, and how few nodes an item comes from."""
 
+from typing import Any
+
+import numpy as np
 import polars as pl
 
-from weaponized_interdependence.indicators.base import Context, register, steady_sums
+from weaponized_interdependence.indicators.base import EVERYONE, Context, of_everyone, register
+from weaponized_interdependence.indicators.coded import End, grouped, margins, result, sum_of_squares
 
 _WEIGHTS = "flow value gives the partner's share; a node's flows to itself are left out"
-_HHI = (
-    "Hirschman (1964), The paternity of an index, American Economic Review 54(5): 761-762; "
-    "threshold 0.4 of the EU's dependency screen: SWD(2021) 352 final"
-)
-_HIRSCHMAN = "Hirschman (1945), National Power and the Structure of Foreign Trade, University of California Press"
+_HHI: dict[str, Any] = {
+    "weight_meaning": _WEIGHTS,
+    "unit": "index, 1/partners to 1",
+    "citation": "Hirschman (1964), The paternity of an index, American Economic Review 54(5): 761-762; "
+    "threshold 0.4 of the EU's dependency screen: SWD(2021) 352 final",
+}
+_HIRSCHMAN: dict[str, Any] = {
+    "weight_meaning": _WEIGHTS,
+    "unit": "index, 100/sqrt(partners) to 100",
+    "citation": "Hirschman (1945), National Power and the Structure of Foreign Trade, University of California Press",
+}
 
 
-def _sum_of_squares(context: Context, own: str) -> pl.DataFrame:
-    """Sum of squared partner shares of every node at the `own` end; null where the node has no such flows."""
-    keys = ["item", "node"]
-    whole = context.totals.select(*keys, whole="received" if own == "destination" else "sent")
-    edges = context.edges.lazy().select("item", pl.col(own).alias("node"), "value")  # one row a partner
-    shares = edges.join(whole.lazy(), on=keys).select(*keys, score=(pl.col("value") / pl.col("whole")) ** 2).collect()
-    return (
-        whole.select(keys)
-        .join(steady_sums(shares, keys), on=keys, how="left", maintain_order="left")
-        .select(*keys, pl.lit(None, dtype=pl.String).alias("counterpart"), "score")
-    )
+def _sum_of_squares(context: Context, end: End) -> pl.DataFrame:
+    """Sum of squared partner shares of every node at this end of its flows; null where the node has no such flows."""
+    coded = context.coded_edges
+    m = margins(coded)
+    return result(coded, m.item, m.node, sum_of_squares(coded, end))
 
 
 def _root(frame: pl.DataFrame) -> pl.DataFrame:
@@ -32,11 +36,9 @@ def _root(frame: pl.DataFrame) -> pl.DataFrame:
 @register(
     title="Herfindahl-Hirschman index of import sources",
     formula="HHI(n) = sum_i (v_in / sum_k v_kn)^2",
-    weight_meaning=_WEIGHTS,
-    unit="index, 1/partners to 1",
-    citation=_HHI,
     orientation="imports",
     notes="Not defined (null) for a node that receives nothing. Says nothing about whether sources can be replaced.",
+    **_HHI,
 )
 def hhi_imports(context: Context) -> pl.DataFrame:
     """Concentration of a node's sources: 1 when all comes from one, 1/k when it comes from k in equal parts.
@@ -53,11 +55,9 @@ def hhi_imports(context: Context) -> pl.DataFrame:
 @register(
     title="Herfindahl-Hirschman index of export destinations",
     formula="HHI(n) = sum_i (v_ni / sum_k v_nk)^2",
-    weight_meaning=_WEIGHTS,
-    unit="index, 1/partners to 1",
-    citation=_HHI,
     orientation="exports",
     notes="Not defined (null) for a node that sends nothing.",
+    **_HHI,
 )
 def hhi_exports(context: Context) -> pl.DataFrame:
     """Concentration of a node's customers: 1 when all goes to one, 1/k when it goes to k in equal parts.
@@ -72,13 +72,40 @@ def hhi_exports(context: Context) -> pl.DataFrame:
 
 
 @register(
+    title="Herfindahl-Hirschman index of world exports",
+    formula="HHI(item) = sum_i (s_out(i) / sum_k s_out(k))^2",
+    weight_meaning="flow value gives a sender's share of all that is sent; a node's flows to itself are left out",
+    unit="index, 1/senders to 1",
+    citation="Hirschman (1964), American Economic Review 54(5): 761-762; as a criterion of trade dependence, with the "
+    "threshold 0.4: CEPII, GeoDep",
+    orientation="exports",
+    notes=f"One score an item, under node {EVERYONE}: rank by item. High: few could sell it to anyone, whoever buys.",
+    of_item=True,
+)
+def hhi_world_exports(context: Context) -> pl.DataFrame:
+    """Concentration of the world's sellers of an item: 1 when one node sells all of it.
+
+    Examples
+    --------
+    Half, a quarter and a quarter: 1/4 + 1/16 + 1/16.
+
+    >>> from weaponized_interdependence.indicators.rank import worked
+    >>> worked("hhi_world_exports", [("CHN", "EU", 50), ("USA", "EU", 25), ("VNM", "EU", 25)])
+    {'ALL': 0.375}
+    """
+    coded = context.coded_edges
+    m = margins(coded)
+    score = grouped(m.item, (m.sent / m.world) ** 2, len(coded.items))
+    some = np.diff(coded.first) > 0
+    return of_everyone(coded.items.filter(pl.Series(some)), score[some])
+
+
+@register(
     title="Hirschman concentration of import sources",
     formula="C(n) = 100 sqrt( sum_i (v_in / sum_k v_kn)^2 )",
-    weight_meaning=_WEIGHTS,
-    unit="index, 100/sqrt(partners) to 100",
-    citation=_HIRSCHMAN,
     orientation="imports",
     notes="100 times the square root of hhi_imports, so it ranks nodes alike.",
+    **_HIRSCHMAN,
 )
 def hirschman_imports(context: Context) -> pl.DataFrame:
     """Hirschman's own index of how much a node's imports hang on few sources.
@@ -95,11 +122,9 @@ def hirschman_imports(context: Context) -> pl.DataFrame:
 @register(
     title="Hirschman concentration of export destinations",
     formula="C(n) = 100 sqrt( sum_i (v_ni / sum_k v_nk)^2 )",
-    weight_meaning=_WEIGHTS,
-    unit="index, 100/sqrt(partners) to 100",
-    citation=_HIRSCHMAN,
     orientation="exports",
     notes="100 times the square root of hhi_exports, so it ranks nodes alike.",
+    **_HIRSCHMAN,
 )
 def hirschman_exports(context: Context) -> pl.DataFrame:
     """Hirschman's own index of how much a node's exports hang on few customers.

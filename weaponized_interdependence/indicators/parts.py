@@ -1,4 +1,7 @@
-"""FLOWS cut into what indicators are given: the ties of one period and layer, and the unit and basis of each item."""
+"""FLOWS cut into what indicators are given: the ties of one period and layer, and the unit and basis of each item.
+
+A file may have many millions of rows, so nothing but the ties themselves is kept of it, and these as whole numbers.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -6,7 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError
-from weaponized_interdependence.indicators.base import steady_sums
+from weaponized_interdependence.indicators.coded import Coded, encode, over_items
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import check_flows, refuse_overlap
 from weaponized_interdependence.schemas import FLOWS
@@ -15,44 +18,47 @@ from weaponized_interdependence.terms import Basis, Layer, weakest
 Flows = pl.DataFrame | pl.LazyFrame
 
 _COLUMNS = ("period", "layer", "origin", "destination", "item", "value", "unit", "basis")
+_KIND = ("period", "layer", "item", "unit", "basis")
 _TIE = ("item", "origin", "destination")
 
 
 class Part(NamedTuple):
     """One period and layer.
 
-    - `ties`: item, origin, destination, value; summed, above zero, self-loops among them, sorted
+    - `ties`: summed, above zero, self-loops among them
     - `labels`: item, unit, basis
     """
 
     period: str
     layer: str
-    ties: pl.DataFrame
+    ties: Coded
     labels: pl.DataFrame
 
 
 def cut(flows: Flows | None, by_item: bool, periods: Sequence[str] | None, table: IOTable | None) -> Iterator[Part]:
     """The parts of the flows in order of period and layer; the table's period has a part for inputs, empty or not."""
     lazy = _checked(FLOWS.empty() if flows is None else flows, periods, table)
-    kinds = (
-        lazy.group_by("period", "layer", "item")
-        .agg(pl.col("unit").unique().sort(), pl.col("basis").unique().sort())
-        .sort("period", "layer", "item")
-        .collect()
-    )
+    kinds = _kinds(lazy)
     _refuse_unknown(kinds)
     groups = {(str(p), str(la)): rows for (p, la), rows in kinds.partition_by("period", "layer", as_dict=True).items()}
     if table is not None and (periods is None or table.period in periods):
         groups.setdefault((table.period, str(Layer.INPUTS)), kinds.clear())
     for period, layer in sorted(groups):
-        kind, item = groups[period, layer], pl.col("item")
+        kind = groups[period, layer]
+        rows = lazy if len(groups) == 1 else lazy.filter(pl.col("period") == period, pl.col("layer") == layer)
         if not by_item:
             refuse_overlap(kind["item"])
-            if kind.height > 1:
-                item = pl.lit("ALL").alias("item")
-        rows = lazy.filter(pl.col("period") == period, pl.col("layer") == layer, pl.col("value") > 0)
-        ties = rows.select(item, "origin", "destination", "value").collect()
-        yield Part(period, layer, steady_sums(ties, _TIE), _labels(kind.with_columns(item), period, layer))
+            if kind["item"].n_unique() > 1:
+                kind = kind.with_columns(item=pl.lit("ALL"))
+                yield Part(period, layer, over_items(_ties(rows), "ALL"), _labels(kind, period, layer))
+                continue
+        yield Part(period, layer, _ties(rows), _labels(kind, period, layer))
+
+
+def _ties(rows: pl.LazyFrame) -> Coded:
+    frame = rows.select(pl.col(_TIE).cast(pl.Categorical), "value").collect()
+    positive = frame["value"] > 0
+    return encode(frame if positive.all() else frame.filter(positive))
 
 
 def _checked(flows: Flows, periods: Sequence[str] | None, table: IOTable | None) -> pl.LazyFrame:
@@ -72,8 +78,28 @@ def _checked(flows: Flows, periods: Sequence[str] | None, table: IOTable | None)
     return lazy
 
 
+def _kinds(lazy: pl.LazyFrame) -> pl.DataFrame:
+    """Every period, layer, item, unit and basis that stand together, sorted.
+
+    Mostly all but the item are one word each, which is seen at a small part of the cost of telling rows apart by five
+    texts.
+    """
+    words = [c for c in _KIND if c != "item"]
+    least, most = pl.col(words).min().name.suffix(" least"), pl.col(words).max().name.suffix(" most")
+    items = pl.col("item").unique().sort().implode()
+    seen = lazy.select(least, most, items).collect(engine="streaming")
+    if any(not seen[f"{c} least"].equals(seen[f"{c} most"]) for c in words):
+        return lazy.select(_KIND).unique().collect(engine="streaming").sort(_KIND)
+    return (
+        seen.explode("item")
+        .drop_nulls("item")
+        .select(c if c == "item" else f"{c} least" for c in _KIND)
+        .rename({f"{c} least": c for c in words})
+    )
+
+
 def _refuse_unknown(kinds: pl.DataFrame) -> None:
-    words = {"layer": (set(kinds["layer"]), Layer), "basis": (set(kinds["basis"].explode()), Basis)}
+    words = {"layer": (set(kinds["layer"]), Layer), "basis": (set(kinds["basis"]), Basis)}
     faults = [
         Fault(f"unknown {column}: {', '.join(unknown)}", mend=f"one of {', '.join(vocabulary)}")
         for column, (found, vocabulary) in words.items()
@@ -86,7 +112,7 @@ def _refuse_unknown(kinds: pl.DataFrame) -> None:
 def _labels(kind: pl.DataFrame, period: str, layer: str) -> pl.DataFrame:
     """item, unit, basis; UsageError where an item is in several units."""
     united = kind.group_by("item", maintain_order=True).agg(
-        pl.col("unit").explode().unique().sort(), pl.col("basis").explode().unique().sort()
+        pl.col("unit").unique().sort(), pl.col("basis").unique().sort()
     )
     if (mixed := united.filter(pl.col("unit").list.len() > 1)).height:
         raise UsageError(

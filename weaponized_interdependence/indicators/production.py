@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.io_table import IOTable
@@ -71,13 +72,18 @@ class Production:
         begun = self.primary[:, None] * (self.inverse @ self.demand)
         return np.asarray(begun.reshape(n, j, n).sum(axis=1))
 
-    def untouched(self, grip: Floats) -> Floats:
-        """Value of each economy's final demand whose chain escapes the grip at every stage, (N,)."""
-        if np.isin(grip, (0.0, 1.0)).all():
+    def untouched(self, grip: Floats, begins: npt.NDArray[np.bool_] | None = None) -> Floats:
+        """Value of each economy's final demand whose chain escapes the grip at every stage, (N,).
+
+        `begins` (N,) says in which economies the chains counted may begin; in all of them where it is None.
+        """
+        begun = np.ones(len(grip), dtype=bool) if begins is None else begins
+        if np.isin(grip, (0.0, 1.0)).all() and (begun | (grip == 1)).all():
             escaping = self._extracted(self._industries(grip) == 1)
         else:
             q = 1.0 - self._industries(grip)
-            escaping = np.asarray(np.linalg.solve(np.eye(len(q)) - (self.inputs * q).T, q * self.primary), dtype=float)
+            ends = q * self.primary * np.repeat(begun, len(self.table.sectors))
+            escaping = np.asarray(np.linalg.solve(np.eye(len(q)) - (self.inputs * q).T, ends), dtype=float)
         return np.asarray((1.0 - grip) * (escaping @ self.demand))
 
     def domestic(self, grip: Floats) -> Floats:

@@ -1,7 +1,9 @@
 """From FLOWS to SCORES: the one path that every ranking takes."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,10 +13,13 @@ import polars as pl
 from weaponized_interdependence import __version__
 from weaponized_interdependence.errors import Fault, UnknownCodeError, UsageError
 from weaponized_interdependence.harmonize.groups import expand
-from weaponized_interdependence.indicators.base import FLOW_UNIT, RESULT, Context, Indicator, Party
+from weaponized_interdependence.indicators.base import FLOW_UNIT, Context, Indicator, Party
+from weaponized_interdependence.indicators.games import asked_about, players
+from weaponized_interdependence.indicators.knobs import KNOBS
 from weaponized_interdependence.indicators.knobs import chosen as chosen_knobs
 from weaponized_interdependence.indicators.knobs import faults as knob_faults
 from weaponized_interdependence.indicators.parts import Flows, cut
+from weaponized_interdependence.indicators.placing import Scored, placed
 from weaponized_interdependence.indicators.reach import control_basis
 from weaponized_interdependence.indicators.registry import INDICATORS, find
 from weaponized_interdependence.indicators.routes import ROUTES, Route, route_of
@@ -83,7 +88,8 @@ def rank(
     -------
     SCORES
         Sorted by period, layer, item, indicator (as asked for), rank, node, counterpart. Rank 1 is the largest score;
-        ties share the smallest rank; a score that is not defined is null and has no rank.
+        ties (equal within a relative 1e-12) share the smallest rank; a score that is not defined is null and has no
+        rank.
 
     Raises
     ------
@@ -99,7 +105,7 @@ def rank(
     >>> rank(pl.DataFrame(rows, schema=names, orient="row"), "export_share").select("node", "score", "rank").rows()
     [('A', 1.0, 1), ('B', 0.0, 2)]
     """
-    chosen = [find(name) for name in ([indicators] if isinstance(indicators, str) else indicators)]
+    chosen = [find(name) for name in dict.fromkeys([indicators] if isinstance(indicators, str) else indicators)]
     options = {
         "jurisdiction": jurisdiction,
         "target": target,
@@ -118,12 +124,12 @@ def rank(
     gross = None if macro is None else MACRO.conform(macro, where="macro")
     sigmas = None if elasticities is None else ELASTICITIES.conform(elasticities, where="elasticities")
     settled = chosen_knobs(knobs)
-    parts: list[pl.DataFrame] = []
+    ranked: list[pl.DataFrame] = []
     contexts: list[Context] = []
     for period, layer, rows, labels in cut(flows, "item" in by, None if periods is None else list(periods), table):
         own = table if table is not None and (period, layer) == (table.period, Layer.INPUTS) else None
         over = network if ROUTES.get(Layer(layer)) is Route.CHAIN else None
-        nodes = {*rows["origin"].unique(), *rows["destination"].unique()}
+        nodes = {*rows.nodes}
         nodes |= {*(own.economies if own else ()), *(over.nodes if over else ())}
         context = Context(
             period,
@@ -142,14 +148,18 @@ def rank(
             knobs=settled,
         )
         _refuse_inside(context)
+        if gross is not None:
+            _refuse_other_money(context, labels)
+        parts = []
         for indicator in chosen:
             if indicator.reads == "table" and own is None:
                 continue
-            scored = indicator.function(context)
-            parts.append(_labelled(scored, indicator, context, labels))
-        contexts.append(context)
+            parts.append(_scored(indicator, context, labels))
+        if parts:
+            ranked.append(placed(period, layer, parts, top))
+        contexts.append(replace(context, given=pl.DataFrame()))  # what it was asked about, without its flows
     _refuse_unmet(contexts, chosen, target, grips, table, ties)
-    return _ranked(parts, [i.name for i in chosen], top)
+    return pl.concat(ranked, rechunk=False) if ranked else SCORES.empty()
 
 
 def ranking_metadata(
@@ -159,16 +169,21 @@ def ranking_metadata(
     inputs: Iterable["Stamp"] = (),
     options: Mapping[str, object] | None = None,
 ) -> dict[str, str]:
-    """What a ranking file says about itself: tool version, definitions, inputs with hashes, options, rows left out.
+    """What a ranking file says about itself: tool, definitions, inputs with hashes, options, knobs, rows left out.
 
-    Every value but the tool is JSON text. `inputs` are the stamps of the files read; `flows`, when given, are counted
-    for rows that no indicator uses (zero values) or that only PageRank uses (self-loops).
+    Every value but the tool is JSON text. `knobs` has every number that an indicator read, set or not. `inputs` are the
+    stamps of the files read; `flows`, when given, are counted for rows that no indicator uses (zero values) or that
+    only walks use (self-loops).
     """
     names = [indicators] if isinstance(indicators, str) else list(indicators)
+    given = {k: v for k, v in (options or {}).items() if v is not None and v not in ((), [], "", {})}
+    read = sorted(frozenset[str]().union(*(find(name).knobs for name in names)))
+    settled = {name: given.get(name, KNOBS[name].default) for name in read}
     notes: dict[str, object] = {
         "definitions": {name: find(name).definition() for name in names},
         "inputs": [{"path": s.path, "sha256": s.sha256, "bytes": s.bytes} for s in inputs],
-        "options": {k: v for k, v in (options or {}).items() if v not in (None, (), [], "")},
+        "options": {k: v for k, v in given.items() if k not in KNOBS},
+        "knobs": {name: str(value) if value == math.inf else value for name, value in settled.items()},
     }
     if flows is not None:
         notes["left_out"] = drop_empty(collect_flows(flows), "drop")[1]
@@ -277,14 +292,43 @@ def _refuse(
 
 
 def _refuse_inside(context: Context) -> None:
-    named = [(j, t) for j in context.jurisdictions or () for t in context.targets or () if {*j.codes} & {*t.codes}]
-    if named:
+    """Raise UsageError where a jurisdiction or a target shares members with all that it would be scored with.
+
+    Of several, the pairs that share none are scored, and those that do have no row.
+    """
+    ours, theirs = context.jurisdictions or (), context.targets or ()
+    shared = {(j.label, t.label): sorted({*j.codes} & {*t.codes}) for j in ours for t in theirs}
+    idle = [(j.label, t.label) for j in ours for t in theirs if all(shared[j.label, other.label] for other in theirs)]
+    idle += [(j.label, t.label) for t in theirs for j in ours if all(shared[other.label, t.label] for other in ours)]
+    if idle:
         raise UsageError(
             "a target lies inside a jurisdiction that is scored against it",
-            faults=[
-                Fault(f"{t.label} and {j.label} share {', '.join(sorted({*j.codes} & {*t.codes}))}") for j, t in named
-            ],
+            faults=[Fault(f"{t} and {j} share {', '.join(shared[j, t])}") for j, t in dict.fromkeys(idle)],
             mend="name members one by one, or another target",
+        )
+
+
+def _refuse_other_money(context: Context, labels: pl.DataFrame) -> None:
+    """Raise UsageError where flows cannot be held against GDP: in another unit, or of a part of GDP's year.
+
+    Stocks (claims, ownership) of a quarter stand beside a year's GDP as they are.
+    """
+    gdp = context.macro
+    assert gdp is not None
+    gdp = gdp.filter(pl.col("indicator") == "gdp")
+    faults = [
+        Fault(f"flows of {context.period} {context.layer} are in {unit}, GDP is in {', '.join(gdp['unit'].unique())}")
+        for unit in labels["unit"].unique().sort()
+        if gdp.height and unit not in set(gdp["unit"])
+    ]
+    is_flow = context.layer not in (Layer.CLAIMS, Layer.OWNERSHIP)
+    if is_flow and len(context.period) > 4 and gdp.filter(pl.col("period") == context.period).is_empty():
+        faults.append(Fault(f"flows of {context.period} are a part of a year, GDP is of whole years"))
+    if faults:
+        raise UsageError(
+            "flows cannot be scaled by this GDP",
+            faults=faults,
+            mend="sum the flows to years, bring both to one money, or give a MACRO of these periods and units",
         )
 
 
@@ -313,6 +357,20 @@ def _refuse_unmet(
         faults.append(Fault(f"the table is of {table.period}, which is not among the periods asked for"))
     if faults:
         raise UsageError("something given is of no use here", faults=faults, mend="mend it or leave it out")
+
+
+def absent_members(
+    nodes: Iterable[str], names: Sequence[str], period: str, groups: Path | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Which members of the groups named are not among the nodes: a score of EU is that of the members that are there.
+
+    >>> absent_members(["DEU", "FRA", "USA"], ["USA", "DEU+FRA", "USMCA"], "2021")
+    {'USMCA': ('CAN', 'MEX')}
+    """
+    there = {*nodes}
+    parties = _parties(names, period, there, CONTROLS.empty(), groups) or ()
+    lacking = {party.label: tuple(code for code in party.codes if code not in there) for party in parties}
+    return {label: codes for label, codes in lacking.items() if codes}
 
 
 def _parties(
@@ -352,54 +410,27 @@ def _parties(
     return tuple(found)
 
 
-def _labelled(scored: pl.DataFrame, indicator: Indicator, context: Context, labels: pl.DataFrame) -> pl.DataFrame:
-    """Turn an indicator's frame into SCORES rows, less the rank."""
-    if (indicator.routed or indicator.reads == "table") and context.table is not None:
+def _scored(indicator: Indicator, context: Context, labels: pl.DataFrame) -> Scored:
+    """What the indicator finds, with the unit and basis of its rows."""
+    frame = indicator.function(context)
+    production = indicator.routed and "table" in indicator.needs
+    if (production or indicator.reads == "table") and context.table is not None:
         every = ["ALL", *(f"{context.table.classification}:{sector}" for sector in context.table.sectors)]
         labels = pl.DataFrame({"item": every, "unit": context.table.unit, "basis": str(context.table.basis)})
-    unit = pl.col("unit") if indicator.unit == FLOW_UNIT else pl.lit(indicator.unit)
-    place = {str(b): i for i, b in enumerate(Basis)}
-    own = pl.max_horizontal(pl.col("basis").replace_strict(place, return_dtype=pl.Int64), place[indicator.best])
+    if indicator.unit != FLOW_UNIT:
+        labels = labels.with_columns(unit=pl.lit(indicator.unit))
+    if context.capacity is not None and "capacity" in indicator.needs:  # a user's judgement
+        return Scored(indicator.name, frame, labels.with_columns(basis=pl.lit(str(Basis.ASSUMED))))
+    least, of_node = indicator.best, dict[str, Basis]()
     if indicator.routed:
         # Only a direct route is reported; a chain or a production path is worked out by a stated rule.
         found = Basis.OBSERVED if route_of(context.layer) is Route.DIRECT else Basis.ESTIMATED
-        ties = weakest(found, context.ties.basis if context.ties is not None else Basis.OBSERVED)
-        legal = {label: place[weakest(ties, b)] for label, b in control_basis(context).items()}
-        other = pl.col("node").replace_strict(legal, default=place[ties], return_dtype=pl.Int64)
-        own = pl.max_horizontal(own, other)
-    if context.capacity is not None and "capacity" in indicator.needs:
-        own = pl.lit(place[Basis.ASSUMED])  # a user's judgement
-    basis = own.replace_strict({i: b for b, i in place.items()}, return_dtype=pl.String)
-    band = [c if c in scored.columns else pl.lit(None, dtype=pl.Float64).alias(c) for c in ("low", "high")]
-    return (
-        scored.select(*(pl.col(c).cast(t) for c, t in RESULT.items()), *band)
-        .join(labels, on="item", how="left")
-        .select(
-            pl.lit(context.period).alias("period"),
-            pl.lit(context.layer).alias("layer"),
-            "item",
-            "node",
-            "counterpart",
-            pl.lit(indicator.name).alias("indicator"),
-            "score",
-            "low",
-            "high",
-            unit.alias("unit"),
-            basis.alias("basis"),
-        )
-    )
-
-
-def _ranked(parts: list[pl.DataFrame], order: list[str], top: int | None) -> pl.DataFrame:
-    if not parts:
-        return SCORES.empty()
-    group = ("period", "layer", "item", "indicator")
-    position = pl.col("score").rank("min", descending=True).over(group).cast(pl.Int64)
-    none = pl.lit(None, dtype=pl.Int64)
-    scores = pl.concat(parts).with_columns(position.alias("rank"), none.alias("rank_low"), none.alias("rank_high"))
-    if top is not None:
-        scores = scores.filter(pl.col("rank") <= top)
-    asked = pl.col("indicator").replace_strict({name: i for i, name in enumerate(dict.fromkeys(order))})
-    return scores.sort(
-        "period", "layer", "item", asked, "rank", "node", "counterpart", nulls_last=[False] * 4 + [True, False, False]
-    ).select(SCORES.schema.keys())
+        least = weakest(least, found, context.ties.basis if context.ties is not None else Basis.OBSERVED)
+    if "macro" in indicator.needs and context.macro is not None:
+        least = weakest(least, *context.macro["basis"].unique())
+    if indicator.routed or "controls" in indicator.needs:
+        of_node = control_basis(asked_about(context, players(context)) if indicator.joint else context)
+        if indicator.joint:
+            least, of_node = weakest(least, *of_node.values()), {}
+    weaker = {str(basis): str(weakest(basis, least)) for basis in Basis}
+    return Scored(indicator.name, frame, labels.with_columns(pl.col("basis").replace_strict(weaker)), of_node)

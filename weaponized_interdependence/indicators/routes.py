@@ -15,6 +15,7 @@ from weaponized_interdependence.errors import ModelError, UsageError
 from weaponized_interdependence.indicators.base import RESULT, Context
 from weaponized_interdependence.indicators.chains import Chains, within
 from weaponized_interdependence.indicators.direct import Scope, refuse_many, tally_direct
+from weaponized_interdependence.indicators.listed import KChains, Listed, k_chains, listed_direct
 from weaponized_interdependence.indicators.production import Production
 from weaponized_interdependence.indicators.reach import Grip, grips, jurisdictions, targets
 from weaponized_interdependence.network import Floats, Network
@@ -94,13 +95,21 @@ def route_of(layer: str) -> Route:
         ) from None
 
 
-def lost_share(context: Context, scope: Scope, *, rerouting: bool = False) -> pl.DataFrame:
+def lost_share(context: Context, scope: Scope, *, rerouting: bool = False, paths: int | None = None) -> pl.DataFrame:
     """Score of an indicator: lost / routed, null where nothing is routed.
 
     - scope "all": every flow; "extraterritorial": flows with no end in the jurisdiction; "target": flows of a target
     - rerouting: what the jurisdiction can deny when flows may go another way, instead of what it touches
+    - paths: route over so many shortest chains instead of the shortest (chain layers)
     """
-    made = context.keep((scope, rerouting), lambda: _tally(context, scope, rerouting))
+    if paths is None:
+        return quotient(context, scope, context.keep((scope, rerouting), lambda: _tally(context, scope, rerouting)))
+    kept = context.keep((scope, "paths", paths), lambda: _tally(context, scope, rerouting, paths))
+    return quotient(context, scope, kept)
+
+
+def quotient(context: Context, scope: Scope, made: pl.DataFrame) -> pl.DataFrame:
+    """Score of a tally: lost / routed, null where nothing is routed."""
     if scope == "target":
         made = made.filter(pl.col("routed") > 0)  # a target without flows of the item has no row
         if context.jurisdictions is None and context.targets is None:
@@ -114,7 +123,7 @@ def lost_share(context: Context, scope: Scope, *, rerouting: bool = False) -> pl
     return made.select("item", pl.col("jurisdiction").alias("node"), "counterpart", score.alias("score")).cast(RESULT)
 
 
-def _tally(context: Context, scope: Scope, rerouting: bool) -> pl.DataFrame:
+def _tally(context: Context, scope: Scope, rerouting: bool, paths: int | None = None) -> pl.DataFrame:
     match route_of(context.layer):
         case Route.DIRECT:  # no other way to the same end: what is touched is what can be denied
             return tally_direct(context, scope).cast(TALLY)
@@ -124,25 +133,26 @@ def _tally(context: Context, scope: Scope, rerouting: bool) -> pl.DataFrame:
                 items = context.edges["item"].n_unique()
                 refuse_many(items * len(jurisdictions(context, nodes)) * len(targets(context, nodes)))
             rows: Iterable[Row] = (
-                row for item, net in context.networks() for row in _tally_chains(context, item, net, scope, rerouting)
+                row
+                for item, net in context.networks()
+                for row in _tally_chains(context, item, net, scope, rerouting, paths)
             )
         case Route.PRODUCTION:
+            if paths is not None:
+                raise UsageError(
+                    "production paths are without number, so the shortest of them are not listed",
+                    mend="ask for panopticon, which follows all of them, or filter the flows to other layers",
+                )
             rows = _tally_production(context, scope, rerouting)
     return pl.DataFrame(list(rows), schema=TALLY, orient="row")
 
 
-def _tally_chains(context: Context, item: str, net: Network, scope: Scope, rerouting: bool) -> Iterator[Row]:
-    ties = net if context.ties is None else context.ties
-    if len(ties.nodes) > MOST_NODES:
-        raise ModelError(
-            f"{len(ties.nodes)} nodes are too many for chains over all pairs",
-            mend=f"aggregate to at most {MOST_NODES} nodes, or score single items",
-        )
-    # Kept for the next indicator when there is one network; thousands of them would fill the memory.
-    one = context.ties is not None or context.edges["item"].n_unique() == 1
-    chains = context.keep("chains", lambda: Chains.of(ties)) if one else Chains.of(ties)
+def _tally_chains(
+    context: Context, item: str, net: Network, scope: Scope, rerouting: bool, paths: int | None
+) -> Iterator[Row]:
+    chains = _chains_of(context, net) if paths is None else _k_chains_of(context, net, paths)
     demand = _demand(net, chains)
-    nodes = list(ties.nodes)
+    nodes = list(chains.net.nodes)
     masks = _masks(context, nodes)
     everyone = list(grips(context, nodes))
     if scope != "target" and not rerouting:
@@ -152,7 +162,45 @@ def _tally_chains(context: Context, item: str, net: Network, scope: Scope, rerou
         yield from _scoped(item, held, demand, lost, scope, masks)
 
 
-def _tally_through(item: str, chains: Chains, demand: Floats, singles: list[Grip], scope: Scope) -> Iterator[Row]:
+def listed_routes(context: Context) -> Iterator[tuple[str, Listed]]:
+    """(item, its routes one by one) on layers where flows go directly or along shortest chains."""
+    direct = route_of(context.layer) is Route.DIRECT
+    for item, net in context.networks():
+        if direct:
+            yield item, listed_direct(net)
+        else:
+            chains = _k_chains_of(context, net, 1)
+            origin, destination = chains.origin[chains.flow], chains.destination[chains.flow]
+            value = _demand(net, chains)[origin, destination] * chains.probability
+            yield item, Listed(chains.net.nodes, chains.on, value, origin, destination)
+
+
+def _few_nodes(context: Context, net: Network) -> Network:
+    """The ties that the flows of an item take; ModelError where they have too many nodes."""
+    ties = net if context.ties is None else context.ties
+    if len(ties.nodes) > MOST_NODES:
+        raise ModelError(
+            f"{len(ties.nodes)} nodes are too many for chains over all pairs",
+            mend=f"aggregate to at most {MOST_NODES} nodes, or score single items",
+        )
+    return ties
+
+
+def _k_chains_of(context: Context, net: Network, paths: int) -> KChains:
+    _few_nodes(context, net)
+    return k_chains(context, net, paths)
+
+
+def _chains_of(context: Context, net: Network) -> Chains:
+    ties = _few_nodes(context, net)
+    # Kept for the next indicator when there is one network; thousands of them would fill the memory.
+    one = context.ties is not None or context.edges["item"].n_unique() == 1
+    return context.keep("chains", lambda: Chains.of(ties)) if one else Chains.of(ties)
+
+
+def _tally_through(
+    item: str, chains: Chains | KChains, demand: Floats, singles: list[Grip], scope: Scope
+) -> Iterator[Row]:
     """All plain one-node jurisdictions at once: value through the node, and value that starts or ends there."""
     if not singles:
         return
@@ -168,14 +216,14 @@ def _tally_through(item: str, chains: Chains, demand: Floats, singles: list[Grip
 
 
 def _losses(
-    context: Context, chains: Chains, demand: Floats, everyone: list[Grip], rerouting: bool
+    context: Context, chains: Chains | KChains, demand: Floats, everyone: list[Grip], rerouting: bool
 ) -> Iterator[tuple[Grip, Floats]]:
     """(jurisdiction, value lost of every flow (n, n)): touched, and with rerouting not deliverable another way.
 
     A flow that finds an admissible chain around (through nodes wholly outside reach, no longer than 1 + max_detour
     times its own) still loses what the grip on its two ends takes; one that finds none loses all that is touched.
     """
-    if not rerouting:
+    if not rerouting or isinstance(chains, KChains):
         yield from ((held, demand * (1.0 - chains.untouched(held.grip))) for held in everyone)
         return
     detour = context.knobs["max_detour"]
@@ -197,28 +245,33 @@ def _ways_around(chains: Chains, everyone: list[Grip]) -> Iterator[tuple[Grip, F
         yield from ((held, distance) for held in singles[node])
 
 
-def _tally_production(context: Context, scope: Scope, rerouting: bool) -> Iterator[Row]:
+def production_of(context: Context) -> Production:
+    """The production paths of the context's table; UsageError where none is given."""
     table = context.table
     if table is None:
         raise UsageError(
             "routes of layer inputs are production paths, which need an input-output table",
             mend="give one with --table (or table=), or filter the flows to other layers",
         )
-    production = context.keep("production", lambda: Production(table))
-    nodes = list(table.economies)
+    return context.keep("production", lambda: Production(table))
+
+
+def _tally_production(context: Context, scope: Scope, rerouting: bool) -> Iterator[Row]:
+    production = production_of(context)
+    nodes = list(production.table.economies)
     masks = _masks(context, nodes)
     # An economy's flows are the chains that end in its demand, so a diagonal of column sums does for all but the
     # extraterritorial scope, which must also know where chains begin.
     domestic = production.domestic(np.zeros(len(nodes)))
     abroad = production.demand.sum(axis=0) - domestic
     for held in grips(context, nodes):
-        escaping = production.untouched(held.grip) - production.domestic(held.grip)
-        if scope == "extraterritorial":
-            outside = ~held.member
+        outside = ~held.member
+        if scope == "extraterritorial":  # chains that begin in a member are left out, even if its capacity misses them
+            escaping = production.untouched(held.grip, outside) - production.domestic(held.grip)
             routed = float(production.value[np.ix_(outside, outside)].sum() - domestic[outside].sum())
             yield "ALL", held.label, None, float(abroad.sum()), routed, routed - float(escaping[outside].sum())
             continue
-        gone = abroad - escaping
+        gone = abroad - (production.untouched(held.grip) - production.domestic(held.grip))
         if rerouting:  # what stays undeliverable of all chains is no less than of those that cross a border
             gone = np.minimum(gone, abroad + domestic - production.deliverable(held.grip))
         yield from _scoped("ALL", held, np.diag(abroad), np.diag(gone), scope, masks)
@@ -252,7 +305,7 @@ def _masks(context: Context, nodes: list[str]) -> Masks:
     )
 
 
-def _demand(net: Network, chains: Chains) -> Floats:
+def _demand(net: Network, chains: Chains | KChains) -> Floats:
     """The flows (n, n) over the nodes of the ties; ModelError where a flow has no chain to take."""
     position = {name: i for i, name in enumerate(chains.net.nodes)}
     ends = np.array([position.get(name, -1) for name in net.nodes], dtype=np.int64)

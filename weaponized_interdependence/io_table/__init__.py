@@ -7,20 +7,25 @@ review(table)             what is unusual: negative cells, idle industries, the 
                           spectral radius of A
 aggregate(table, ...)     fewer economies or sectors, sums preserved              aggregation.py
 to_flows(table)           what crosses borders, as FLOWS                          flows.py
+LeontiefSystem            L = (I - A)^-1 factored once: chains summed, extracted  leontief.py
+technology_content(table) whose value added is in whose exports                   content.py
 write_table, read_table   one Parquet file in long form that any tool can query   files.py
 """
 
 from weaponized_interdependence.io_table.accounts import Balance, Gap, Review, balance, review, spectral_radius
 from weaponized_interdependence.io_table.aggregation import aggregate, sum_into
 from weaponized_interdependence.io_table.container import Array, IOTable
+from weaponized_interdependence.io_table.content import technology_content
 from weaponized_interdependence.io_table.files import read_table, write_table
 from weaponized_interdependence.io_table.flows import goods_sectors, negative_flows, to_flows
+from weaponized_interdependence.io_table.leontief import LeontiefSystem
 
 __all__ = [
     "Array",
     "Balance",
     "Gap",
     "IOTable",
+    "LeontiefSystem",
     "Review",
     "aggregate",
     "balance",
@@ -30,6 +35,7 @@ __all__ = [
     "review",
     "spectral_radius",
     "sum_into",
+    "technology_content",
     "to_flows",
     "write_table",
 ]

@@ -31,7 +31,7 @@ def currency(flows: pl.DataFrame, *, clears: Mapping[str, str] | None = None) ->
     Parameters
     ----------
     flows
-        FLOWS of one period and unit whose items are currencies: ISO4217:USD. The value is in one unit for all.
+        FLOWS of one period, layer and unit whose items are currencies: ISO4217:USD. The value is in one unit for all.
     clears
         Currency -> jurisdiction, beside and before `holders()`.
 
@@ -50,7 +50,7 @@ def currency(flows: pl.DataFrame, *, clears: Mapping[str, str] | None = None) ->
     [('RUS', 0.75), ('TUR', 0.75)]
     """
     rows = FLOWS.conform(flows, where="flows by currency").filter(pl.col("value") > 0)
-    for column in ("period", "unit"):
+    for column in ("period", "layer", "unit"):
         if rows[column].n_unique() > 1:
             found = ", ".join(rows[column].unique().sort().head(5))
             raise UsageError(f"flows by currency are of several {column}s: {found}", mend="keep one")

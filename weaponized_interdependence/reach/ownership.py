@@ -47,7 +47,9 @@ def ownership(owned: pl.DataFrame, entities: pl.DataFrame, *, threshold: float =
     ['A', 'B']
     """
     if not 0 < threshold <= 1:
-        raise UsageError(f"threshold is {threshold}", mend="choose above 0 and up to 1; the usual rule is 0.5")
+        raise UsageError(
+            f"the share from which an entity is held is {threshold}", mend="choose above 0 and up to 1; usual is 0.5"
+        )
     ties = OWNERSHIP.conform(owned, where="ownership").filter(pl.col("owner") != pl.col("owned"))
     seats = dict(ENTITIES.conform(entities, where="entities").select("id", "jurisdiction").rows())
     _refuse_more_than_whole(ties)

@@ -22,6 +22,7 @@ from weaponized_interdependence.errors import Fault, UsageError
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.io_table.content import technology_content
 from weaponized_interdependence.schemas import CONTROLS
+from weaponized_interdependence.sums import steady_sum
 from weaponized_interdependence.terms import Basis, ReachKind, Term, weakest
 
 GENERAL = 0.25
@@ -72,12 +73,12 @@ def technology(
     inside = _above(table, threshold, sources) if rule == Rule.DE_MINIMIS else _supplied(table, sources or ())
     if products is not None:
         inside = inside.filter(pl.col("sector").is_in(list(products)))
-    whole = exports.group_by("node").agg(whole=pl.col("value").sum())
+    whole = exports.group_by("node").agg(whole=steady_sum("value"))
     shares = (
         inside.filter(pl.col("jurisdiction").is_in(held), pl.col("jurisdiction") != pl.col("node"))
         .join(exports, on=["node", "sector"])
         .group_by("jurisdiction", "node")
-        .agg(part=pl.col("value").sort().sum())
+        .agg(part=steady_sum("value"))
         .join(whole, on="node")
         .filter(pl.col("part") > 0)
     )
@@ -145,6 +146,8 @@ def _refuse(
         faults.append(Fault(f"no rule {rule!r}", mend=f"choose from {', '.join(Rule)}"))
     if rule == Rule.DIRECT_PRODUCT and not sources:
         faults.append(Fault("direct_product needs the industries that are technology", mend="name them as sources"))
+    if rule == Rule.DIRECT_PRODUCT and threshold != GENERAL:
+        faults.append(Fault(f"a threshold of {threshold} is given, but direct_product has none"))
     if not 0 <= threshold < 1:
         faults.append(Fault(f"threshold is {threshold}", mend="0.25, 0.1 or 0, or another from 0 to below 1"))
     if faults:

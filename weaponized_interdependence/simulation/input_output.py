@@ -12,18 +12,13 @@ are bounds of the linkage, to be read beside the substitution model. The Ghosh m
 and lets demand follow supply; its joint stability with Leontief is doubtful (Oosterhaven 1988): an indication, no more.
 """
 
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.linalg import LinAlgWarning, lu_factor, lu_solve
 
-from weaponized_interdependence.errors import ModelError
-from weaponized_interdependence.io_table import IOTable
+from weaponized_interdependence.io_table import IOTable, LeontiefSystem
 from weaponized_interdependence.simulation.impact import Answer, answer_rows
 from weaponized_interdependence.simulation.shock import CASES
 from weaponized_interdependence.terms import Channel, Horizon, Metric
@@ -31,90 +26,6 @@ from weaponized_interdependence.terms import Channel, Horizon, Metric
 Floats = npt.NDArray[np.float64]
 
 CHANNELS = (Channel.EXTRACTION, Channel.UPSTREAM, Channel.DOWNSTREAM)
-
-
-@dataclass(frozen=True, eq=False)
-class LeontiefSystem:
-    """An input-output table with its Leontief system factored once (LU), to be solved for any number of shocks."""
-
-    table: IOTable
-
-    @cached_property
-    def _lu(self) -> tuple[Floats, npt.NDArray[np.int32]]:
-        system = np.eye(len(self.table.x)) - self.table.A
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", LinAlgWarning)  # said below, with the mend
-            factors: tuple[Floats, npt.NDArray[np.int32]] = lu_factor(system)
-        pivots = np.abs(np.diag(factors[0]))
-        if not pivots.all() or pivots.min() < 1e-12 * pivots.max():
-            raise ModelError(
-                "the table has no Leontief inverse: I - A is singular",
-                mend="look for industries whose inputs reach their output (value added zero or below)",
-            )
-        return factors
-
-    def leontief(self, demand: Floats) -> Floats:
-        """L @ demand: the output that `demand` (rows, or rows by k) calls for, directly and along the chain."""
-        solved: Floats = lu_solve(self._lu, demand)
-        return solved
-
-    def ghosh(self, inputs: Floats) -> Floats:
-        """inputs @ G, for primary or missing inputs by column; G = x^-1 L x, so one factorisation serves both."""
-        x = self.table.x
-        scaled = np.divide(inputs, x, out=np.zeros_like(inputs), where=x > 0)
-        solved: Floats = lu_solve(self._lu, scaled, trans=1)
-        made: Floats = solved * x
-        return made
-
-    @cached_property
-    def value_added_share(self) -> Floats:
-        """v: value added per unit of output; zero where there is no output."""
-        x = self.table.x
-        return np.divide(self.table.VA, x, out=np.zeros_like(self.table.VA), where=x > 0)
-
-    def extraction(self, denied: Floats) -> Floats:
-        """Output lost by every row when the denied cells are taken out: (I - A_S)^-1 s.
-
-        `denied` (rows, economies): share of the deliveries of a row to an economy, to industries and to final demand
-        alike, that stops. I - A_S differs from I - A only in the rows that are denied and in the columns they are
-        denied to, so the factorisation of I - A is corrected (Sherman, Morrison and Woodbury) and not repeated.
-        """
-        lost = self.denied_sales(denied)
-        cut = self.table.A * np.repeat(denied, len(self.table.sectors), axis=1)  # A - A_S
-        left, right = _factors(cut, len(self.table.sectors))
-        solved = self.leontief(np.column_stack([lost, left]))
-        base, spread = solved[:, 0], solved[:, 1:]
-        small = np.eye(right.shape[0]) + right @ spread
-        result: Floats = base - spread @ np.linalg.solve(small, right @ base)
-        return result
-
-    def denied_sales(self, denied: Floats) -> Floats:
-        """s: what each row can no longer deliver, to industries and to final demand."""
-        n, j, f = self.table.size
-        sold = self.table.Z.reshape(n * j, n, j).sum(axis=2) + self.table.Y.reshape(n * j, n, f).sum(axis=2)
-        lost: Floats = (sold * denied).sum(axis=1)
-        return lost
-
-    def denied_inputs(self, denied: Floats) -> Floats:
-        """m: the inputs each column no longer gets."""
-        missing: Floats = (self.table.Z * np.repeat(denied, len(self.table.sectors), axis=1)).sum(axis=0)
-        return missing
-
-
-def _factors(cut: Floats, sectors: int) -> tuple[Floats, Floats]:
-    """cut = left @ right of low rank.
-
-    Every denied cell has the target at one end: the columns of an economy that more rows are denied to than it has
-    sectors are taken as columns (the target's), what is left as rows (the target's again, or one sender's).
-    """
-    size = len(cut)
-    blocks = cut.reshape(size, -1, sectors).any(axis=2)  # (rows, economies)
-    heavy = np.flatnonzero(np.repeat(blocks.sum(axis=0) > sectors, sectors))
-    rest = cut.copy()
-    rest[:, heavy] = 0.0
-    rows = np.flatnonzero(rest.any(axis=1))
-    unit = np.eye(size)
-    return np.column_stack([cut[:, heavy], unit[:, rows]]), np.vstack([unit[heavy], rest[rows]])
 
 
 # ---- the model --------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import polars as pl
 
 from weaponized_interdependence import __version__
 from weaponized_interdependence.errors import Fault, ModelError, UsageError, nearest
-from weaponized_interdependence.io_table import IOTable
+from weaponized_interdependence.io_table import IOTable, LeontiefSystem
 from weaponized_interdependence.scenario import Phase, Scenario, load_scenario
 from weaponized_interdependence.schemas import IMPACTS
 from weaponized_interdependence.simulation import baseline, sectors
@@ -24,7 +24,7 @@ from weaponized_interdependence.simulation.baseline import Baseline, Input
 from weaponized_interdependence.simulation.elasticities import Elasticities, load
 from weaponized_interdependence.simulation.exposure import exposure
 from weaponized_interdependence.simulation.impact import Answer, Assumption, humanitarian_rows, no_answer, to_impacts
-from weaponized_interdependence.simulation.input_output import LeontiefSystem, denied_shares, input_output
+from weaponized_interdependence.simulation.input_output import denied_shares, input_output
 from weaponized_interdependence.simulation.references import Reference, references
 from weaponized_interdependence.simulation.shock import (
     SHOCK,

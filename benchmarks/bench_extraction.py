@@ -103,7 +103,7 @@ benchmark(
     agree=1e-9,
     limits={OURS: {"cpu": 1.0, "cpu s": 2.6}},
     notes="The closed form is (1'L)_k x_k / L_kk; libraries of input-output analysis give L and leave the rest to the "
-    "user. CPU time is mostly that of BLAS threads, which spin while they wait: on a busy machine it is several times "
-    "what it is on a quiet one, for every contender.",
+    "user. The peers leave their matrices to as many threads as there are, which spin while they wait: on a busy "
+    "machine their CPU time is several times what it is on a quiet one. Ours takes one thread.",
     packages=("numpy", "scipy", "polars"),
 )

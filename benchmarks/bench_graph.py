@@ -98,7 +98,7 @@ benchmark(
     requires={"pandas: read_parquet, factorize, scipy CSR": ("pandas",)},
     packages=("polars", "numpy", "scipy", "igraph", "pandas"),
     imports=("numpy", "polars", "scipy.sparse", "igraph", "weaponized_interdependence.network"),
-    notes="""The peer is the least that could be done with such a file: nothing is looked up. An igraph within three times
-        its wall time is out of reach, for igraph's own constructor takes more than that of ties that are sorted whole
-        numbers already, as its row shows; so the graph is held to memory alone.""",
+    notes="""The peer is the least that could be done with such a file: nothing is looked up. An igraph within three
+        times its wall time is out of reach, for igraph's own constructor takes longer than that when it is given the
+        ties as sorted whole numbers, as its row shows; so the graph is held to memory alone.""",
 )

@@ -97,15 +97,12 @@ def test_technology_content_is_the_indicator_and_adds_up(seed: int) -> None:
         assert both["score"].to_numpy() == pytest.approx(both["share"].to_numpy())
 
 
-def test_coalitions_of_holders_add_up_and_of_exporters_are_weighted() -> None:
+def test_coalitions_of_holders_add_up() -> None:
     t = random_table(2, n=4)
     two = rank(None, "foreign_technology_content", table=t, jurisdiction=["E0", "E1", "E0+E1"], target=["E2", "E2+E3"])
     share = {(a, b): s for a, b, s in two.select("node", "counterpart", "score").rows()}
     for target in ("E2", "E2+E3"):
         assert share["E0+E1", target] == pytest.approx(share["E0", target] + share["E1", target])
-    three = rank(None, "foreign_technology_content", table=t, jurisdiction=["E0"], target=["E3"])["score"].item()
-    weights = [sold_abroad(t, 2).sum(), sold_abroad(t, 3).sum()]
-    assert share["E0", "E2+E3"] == pytest.approx(np.average([share["E0", "E2"], three], weights=weights))
     # a jurisdiction without an economy in the table has no number, and not a zero
     absent = rank(None, "foreign_technology_content", table=t, jurisdiction=["USA"], target=["E3"])
     assert absent["score"].to_list() == [None]
@@ -230,3 +227,33 @@ def test_aggregated_sectors_have_no_declared_technology() -> None:
     t = aggregate(random_table(1, classification="WIOD13"), sectors={"c1": "c2"})
     with pytest.raises(UsageError, match="not known"):
         technology_sectors(t)
+
+
+def test_exports_of_a_group_are_what_leaves_it() -> None:
+    t = random_table(2, n=4)
+    n, j, f = t.size
+    L = np.linalg.inv(np.eye(n * j) - t.Z / t.x)
+    content = (t.VA / t.x)[:j] @ L[:j]  # value added of E0 in a dollar of every industry
+    group = {2, 3}
+    sold = np.zeros(n * j)
+    for i in range(2 * j, 4 * j):
+        sold[i] = sum(t.Z[i, c] for c in range(n * j) if c // j not in group)
+        sold[i] += sum(t.Y[i, c] for c in range(n * f) if c // f not in group)
+    options = {"table": t, "jurisdiction": ["E0"], "target": ["E2+E3"]}
+    assert rank(None, "foreign_technology_content", **options)["score"].item() == pytest.approx(
+        content @ sold / sold.sum()
+    )
+    parts = rank(None, "foreign_technology_content", by=ITEM, **options).sort("item")["score"].to_numpy()
+    grid, weight = content.reshape(n, j), sold.reshape(n, j)
+    assert parts == pytest.approx((grid * weight).sum(axis=0) / weight.sum(axis=0))
+    # who sells to nobody outside exports nothing
+    everyone = rank(None, "foreign_technology_content", table=t, jurisdiction=["USA"], target=["E0+E1+E2+E3"])
+    assert everyone["score"].to_list() == [None]
+
+
+def test_wiod_2011_content_of_what_leaves_the_european_union(shared_data: Path) -> None:
+    t = read("wiod", shared_data / "mrio/wiod13/wiod13_2011_long.parquet").table
+    assert t is not None
+    found = rank(None, "foreign_technology_content", table=t, jurisdiction=["USA"], target=["EU"])
+    # 0.0298 would be the content of what members sell anyone, each other included
+    assert found["score"].item() == pytest.approx(0.0328, abs=5e-5)

@@ -204,6 +204,69 @@ def test_elasticities_by_item() -> None:
     assert bands["Z"] == pytest.approx((log2 / 4, 0.0, log2 / 2), abs=1e-8)
 
 
+def test_a_number_that_is_set_and_cannot_act_is_refused() -> None:
+    ties = [("X", "A", "T", 1.0), ("X", "B", "T", 3.0), ("Y", "A", "T", 1.0)]
+    options: dict[str, Any] = {"jurisdiction": ["A"], "target": ["T"]}
+    for layer, idle, acts in (
+        ("claims", "sigma", "sigma_finance"),
+        ("payments", "sigma", "sigma_finance"),
+        ("goods", "sigma_finance", "sigma"),
+    ):
+        flows = flows_of(ties[:2], layer)
+        with pytest.raises(UsageError, match=f"{idle} is set, but layer {layer} takes {acts}"):
+            rank(flows, "cutoff_power", **options, **{idle: 3.0})
+        own = rank(flows, "cutoff_power", **options, **{acts: 3.0})["score"].item()
+        assert own == pytest.approx(-np.log(0.75) / 2)
+        assert rank(flows, "cutoff_power", **options, **{acts: 3.0, idle: 2.0})["score"].item() == own
+    given = pl.DataFrame({"item": ["*"], "sigma": [2.0]})
+    for name in ("cutoff_power", "export_ban_score"):
+        with pytest.raises(UsageError, match="sigma is set, but elasticities are given for every item"):
+            rank(flows_of(ties), name, by=("item",), elasticities=given, sigma=3.0, **options)
+    with pytest.raises(UsageError, match="elasticities are given"):
+        rank(None, "cutoff_power_io", table=table_of(1), elasticities=given, sigma=3.0)
+    with pytest.raises(UsageError, match="rho is set, but items are summed"):
+        rank(flows_of(ties), "cutoff_power_nested", rho=3.0, **options)
+    scores = [
+        rank(flows_of(ties), "cutoff_power_nested", by=("item",), rho=rho, **options)["score"].item()
+        for rho in (1.36, 3.0)
+    ]
+    assert scores[0] > scores[1]
+
+
+def test_no_elasticity_of_a_band_is_below_zero() -> None:
+    """At rho 0 items are used in fixed proportions: there is nothing harder, so the high end is that of sigma alone."""
+    ties = [("X", "A", "T", 1.0), ("X", "B", "T", 1.0), ("Y", "B", "T", 2.0)]
+    options: dict[str, Any] = {"by": ("item",), "jurisdiction": ["A"], "target": ["T"], "sigma": 3.0}
+
+    def nest(log_price: float, rho: float) -> float:
+        return float(np.log(0.5 * np.exp((1 - rho) * log_price) + 0.5) / (1 - rho))
+
+    for rho, hard, soft in ((0.0, 0.0, 0.5), (0.2, 0.0, 0.6), (0.6, 0.2, 0.8)):
+        found = keyed(rank(flows_of(ties), "cutoff_power_nested", rho=rho, **options))
+        assert found["cutoff_power_nested", "ALL", "A", "T"] == pytest.approx(
+            (nest(np.log(2) / 2, rho), nest(np.log(2) / 4, soft), nest(np.log(2) / 1, hard))
+        )
+
+
+def test_an_item_of_nothing_but_flows_to_itself_needs_no_elasticity() -> None:
+    flows = flows_of([("Q", "A", "A", 3.0), ("X", "A", "B", 2.0), ("X", "C", "B", 2.0)])
+    own = pl.DataFrame({"item": ["X"], "sigma": [2.0]})
+    found = keyed(rank(flows, "cutoff_power", by=("item",), elasticities=own))
+    assert {key[1:]: band[0] for key, band in found.items()} == {
+        ("X", "A", "B"): pytest.approx(np.log(2)),
+        ("X", "C", "B"): pytest.approx(np.log(2)),
+    }
+
+
+def test_elasticities_of_other_items_only_are_refused() -> None:
+    flows = flows_of([("X", "A", "T", 1.0), ("Y", "B", "T", 1.0)])
+    own = pl.DataFrame({"item": ["*", "x"], "sigma": [2.0, 3.0]})
+    with pytest.raises(InputError, match="none of the items that have an elasticity is here: x -> items here are X, Y"):
+        rank(flows, "cutoff_power", by=("item",), elasticities=own)
+    more = pl.DataFrame({"item": ["*", "X", "Z9"], "sigma": [2.0, 3.0, 4.0]})  # a list of all products may hold others
+    assert rank(flows, "cutoff_power", by=("item",), elasticities=more).height == 2
+
+
 def test_every_fault_of_elasticities_is_told_at_once() -> None:
     flows = flows_of([("X", "A", "T", 1.0), ("Y", "A", "T", 1.0)])
     bad = pl.DataFrame({"item": ["X", "Z"], "sigma": [2.0, 3.0], "low": [3.0, 0.5], "high": [1.0, None]})

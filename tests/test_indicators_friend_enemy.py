@@ -76,6 +76,11 @@ def table_of(flows: Floats, names: str = "ABCDEFGH") -> IOTable:
     return IOTable("2020", tuple(names[:n]), ("s",), ("f",), none, flows, x, x, np.zeros(n), "EXAMPLE")
 
 
+def flows_in(table: IOTable) -> Floats:
+    """What `table_of` was made of."""
+    return np.array(table.Y)
+
+
 def pairs_of(name: str, table: IOTable, **options: Any) -> dict[tuple[str, str], tuple[float, float, float]]:
     scores = rank(None, name, table=table, **options)
     return {
@@ -192,6 +197,48 @@ def test_who_only_sells_or_only_buys_is_left_out_and_so_is_who_needs_them() -> N
     rest = pairs_of("exposure_income", table_of(flows[1:, 1:], "BCD"))
     assert set(found) == set(rest)
     assert all(found[key] == pytest.approx(rest[key]) for key in rest)
+
+
+def test_a_grip_on_the_target_bars_nothing() -> None:
+    """What a target sells at home crosses no border, whoever holds its currency."""
+    table = table_of(np.array([[8.0, 1, 1], [1, 8, 1], [1, 1, 8]]))
+    columns = ["jurisdiction", "node", "channel", "share", "basis"]
+    for name in ("barrier_pressure", "barrier_collateral"):
+        plain = pairs_of(name, table, jurisdiction=["A"], target=["B"])
+        for rows in ([("A", "B", "currency", 0.5)], [("A", "B", "ownership", 1.0)]):
+            controls = pl.DataFrame([(*r, "observed") for r in rows], schema=columns, orient="row")
+            assert pairs_of(name, table, jurisdiction=["A"], target=["B"], controls=controls) == plain
+        # and that on a third economy is the barrier of that one
+        controls = pl.DataFrame([("A", "C", "currency", 1.0, "observed")], schema=columns, orient="row")
+        both = pairs_of(name, table, jurisdiction=["A"], target=["B"], controls=controls)["A", "B"][0]
+        want = -derivative(base_of(flows_in(table)), np.zeros(3), barrier(3, [1], [0, 2]))[1]
+        assert both == pytest.approx(want[1 if name == "barrier_pressure" else 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e9, 1e-200, 1e200])
+def test_no_score_depends_on_the_unit_of_the_table(scale: float) -> None:
+    flows = world_flows(5, 6)
+    flows[0, 1:] *= 1e-4  # A hardly sells abroad
+    for name in ("exposure_income", "exposure_welfare", "barrier_pressure", "barrier_collateral"):
+        found, scaled = pairs_of(name, table_of(flows)), pairs_of(name, table_of(flows * scale))
+        assert set(scaled) == set(found)
+        assert len(found) == 20
+        for pair, band in found.items():
+            assert scaled[pair] == pytest.approx(band, rel=1e-9, abs=1e-12)
+
+
+def test_trade_one_way_is_no_zero() -> None:
+    flows = np.array([[8.0, 3, 1, 0], [0, 8, 0, 0], [1, 1, 8, 0], [0, 0, 0, 5]])  # B buys and sells nothing, D is alone
+    for name in ("barrier_pressure", "barrier_collateral"):
+        found = pairs_of(name, table_of(flows))
+        for pair in (("A", "B"), ("B", "A"), ("C", "B"), ("B", "C")):
+            assert found[pair] == (None, None, None)
+        for other in "ABC":
+            assert found[other, "D"] == found["D", other] == (0.0, 0.0, 0.0)
+        assert found["A", "C"][0] > 0
+    joint = pairs_of("barrier_pressure", table_of(flows), jurisdiction=["B+C"], target=["A"])
+    assert joint["B+C", "A"] == (None, None, None)
+    assert {pair for pair in pairs_of("exposure_welfare", table_of(flows)) if "B" in pair} == set()
 
 
 def test_the_world_of_2011(shared_data: Path) -> None:

@@ -272,3 +272,21 @@ def test_taking_out_more_never_leaves_more(seed: int) -> None:
         left: dict[Any, float | None] = worked(name, ties)
         falling = [left[n] for n in sorted(strength, key=lambda n: -strength[n])]
         assert all(a is not None and b is not None and b <= a + 1e-9 for a, b in itertools.pairwise(falling))
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-300])
+def test_rich_clubs_of_values_of_any_size(scale: float) -> None:
+    ties = random_ties(5)
+    for name in ("rich_club", "rich_club_ratio", "rich_club_z"):
+        scaled = worked(name, [(o, d, v * scale) for o, d, v in ties])
+        for node, score in worked(name, ties).items():
+            assert scaled[node] == (None if score is None else pytest.approx(score, rel=1e-9))
+    assert any(score is not None for score in worked("rich_club_z", ties).values())
+
+
+def test_world_concentration_is_to_the_last_bit_whatever_nodes_are_called() -> None:
+    ties = random_ties(8)
+    turned = dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", reversed("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), strict=True))
+    other = [("".join(turned.get(c, c) for c in o), "".join(turned.get(c, c) for c in d), v) for o, d, v in ties]
+    for name in ("network_concentration_exports", "network_concentration_imports"):
+        assert whole(name, ties) == whole(name, other)

@@ -99,7 +99,6 @@ def test_coefficients_are_shares_of_output_and_idle_industries_are_zero() -> Non
     table = replace(table, Z=Z, Y=Y, x=x)
     for i, k in product(range(12), range(12)):
         assert table.A[i, k] == (Z[i, k] / x[k] if x[k] else 0.0)
-        assert table.B[i, k] == (Z[i, k] / x[i] if x[i] else 0.0)
     assert "USA_c30" in review(table).idle
     assert review(table).stray == ()
 

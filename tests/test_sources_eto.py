@@ -60,6 +60,32 @@ def test_countries_firms_and_stages(files: tuple[Path, Path]) -> None:
     assert shares(stages) == {("USA", "ETO:S1"): 61.0}
 
 
+def test_firms_of_one_name_are_told_apart(files: tuple[Path, Path]) -> None:
+    provision, providers = files
+    providers.write_text(PROVIDERS + "Acme,P6,organization,TWN\nBeta,P7,organization,TWN\n")
+    provision.write_text(PROVISION + 'Acme,P6,"Tools, of a kind",N1,15%,\nBeta,P7,"Tools, of a kind",N1,5%,\n')
+    reading = read("eto", *files, year=2021, providers="firms")
+    assert reading.flows is not None
+    assert shares(reading.flows) == {
+        ("Acme (P4)", "ETO:N1"): 55.0,
+        ("Acme (P6)", "ETO:N1"): 15.0,
+        ("Beta", "ETO:N1"): 5.0,
+        ("Various", "ETO:N1"): 30.0,
+    }
+    assert "conflicting row" not in reading.rejected_counts
+
+
+def test_who_is_not_in_the_list_of_providers_is_unknown_and_no_share_is_infinite(files: tuple[Path, Path]) -> None:
+    files[0].write_text(PROVISION + "JPN,P77,Gas,N4,15%,\nUSA,P1,Gas,N5,NaN,\nUSA,P1,Gas,N6,inf,\n")
+    before = dict(read("eto", *files, year=2021).rejected_counts)
+    assert before["unknown origin code"] == 2
+    assert before["not finite"] == 2
+    assert before["not a number"] == 1
+    assert before["impossibly large value"] == 1
+    rows = read("eto", *files, year=2021).rejected.filter(pl.col("reason") == "unknown origin code")
+    assert any('"JPN"' in record for record in rows["record"])
+
+
 def test_faults(files: tuple[Path, Path]) -> None:
     with pytest.raises(UsageError, match="year"):
         read("eto", *files)

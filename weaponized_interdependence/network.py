@@ -147,10 +147,9 @@ def build_network(
         dropped["self_loop"] = len(value) - dropped["zero_value"] - int(kept.sum())
     if not kept.all():
         origin, destination, value = origin[kept], destination[kept], value[kept]
-    names, place = _among(names, origin, destination, nodes)
-    ends = [place[end] for end in (origin, destination)]
+    names, (origin, destination) = _among(names, origin, destination, nodes)
     rows = len(value)
-    (origin, destination), value = sum_by_key(ends, (len(names), len(names)), value)
+    (origin, destination), value = sum_by_key((origin, destination), (len(names), len(names)), value)
     return Network(
         nodes=tuple(names.to_list()),
         origin=origin.astype(np.int64),
@@ -313,21 +312,22 @@ def _labels(flows: pl.LazyFrame, sum_over: Collection[str]) -> dict[str, str]:
     return {**joined, "item": item, "basis": str(weakest(*found["basis"]))}
 
 
-def _among(names: pl.Series, origin: Codes, destination: Codes, nodes: Iterable[str] | None) -> tuple[pl.Series, Codes]:
-    """The names to have as nodes, and for each of `names` its place among them; what is at no end has none."""
+def _among(
+    names: pl.Series, origin: Codes, destination: Codes, nodes: Iterable[str] | None
+) -> tuple[pl.Series, tuple[Codes, Codes]]:
+    """The names to have as nodes, and the position of either end among them; a name at no end is none by itself."""
     used = np.zeros(len(names), dtype=np.bool_)
     used[origin] = used[destination] = True
+    if nodes is None and used.all():
+        return names, (origin, destination)
     ends = names.filter(pl.Series(used, dtype=pl.Boolean))
-    place = np.zeros(len(names), dtype=np.int32)
-    if nodes is None:
-        place[used] = np.arange(len(ends), dtype=np.int32)
-        return ends, place
-    given = pl.Series(sorted(set(nodes)), dtype=pl.String)
+    given = ends if nodes is None else pl.Series(sorted(set(nodes)), dtype=pl.String)
     outside = ends.filter(~ends.is_in(given.implode()))
     if len(outside):
         raise InputError(
             f"{len(outside)} end(s) of flows are not among the nodes given: {', '.join(outside.head(10))}",
             mend="add them to the nodes, or leave their flows out",
         )
+    place = np.zeros(len(names), dtype=np.int32)
     place[used] = given.search_sorted(ends)
-    return given, place
+    return given, (place[origin], place[destination])

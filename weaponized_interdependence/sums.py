@@ -78,12 +78,13 @@ def sum_by_key(keys: Sequence[Codes], sizes: Sequence[int], value: Values) -> tu
         same &= key[1:] == key[:-1]
     if not same.any():
         return list(keys), value
-    begins = np.flatnonzero(np.append(True, ~same))
-    rows = np.flatnonzero(np.append(same, False) | np.append(False, same))  # those that have a row to be summed with
-    group = np.searchsorted(begins, rows, side="right")
-    value = value.copy()
-    value[rows] = value[rows[np.lexsort((value[rows], group))]]
-    return [key[begins] for key in keys], np.asarray(np.add.reduceat(value, begins), dtype=np.float64)
+    begins = np.append(True, ~same)
+    rows = np.flatnonzero(np.append(same, False) | ~begins)  # those that have a row to be summed with
+    group = np.cumsum(begins[rows])
+    alike = value[rows[np.lexsort((value[rows], group))]]
+    sums = value[begins]
+    sums[np.append(same, False)[begins]] = np.add.reduceat(alike, np.flatnonzero(begins[rows]))
+    return [key[begins] for key in keys], sums
 
 
 def _in_order(keys: Sequence[Codes]) -> bool:

@@ -1,12 +1,13 @@
-"""How few partners a node's flows are spread over, and how few nodes an item comes from."""
+"""How few partners a node's flows are spread over."""
 
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from weaponized_interdependence.indicators.base import EVERYONE, Context, of_everyone, register
-from weaponized_interdependence.indicators.coded import End, grouped, margins, result, sum_of_squares
+from weaponized_interdependence.indicators.base import Context, register
+from weaponized_interdependence.indicators.coded import Coded, End, grouped, margins, result, sum_of_squares
+from weaponized_interdependence.network import Floats
 
 _WEIGHTS = "flow value gives the partner's share; a node's flows to itself are left out"
 _HHI: dict[str, Any] = {
@@ -27,6 +28,17 @@ def _sum_of_squares(context: Context, end: End) -> pl.DataFrame:
     coded = context.coded_edges
     m = margins(coded)
     return result(coded, m.item, m.node, sum_of_squares(coded, end))
+
+
+def world_concentration(coded: Coded, end: End) -> Floats:
+    """Sum of the squared shares of nodes in all that is sent ("origin") or received, (items,); 0 where nothing is.
+
+    Added up smallest first, so that it does not depend on the names of nodes.
+    """
+    m = margins(coded)
+    squares = ((m.sent if end == "origin" else m.received) / m.world) ** 2
+    order = np.lexsort((squares, m.item))
+    return grouped(m.item[order], squares[order], len(coded.items))
 
 
 def _root(frame: pl.DataFrame) -> pl.DataFrame:
@@ -69,35 +81,6 @@ def hhi_exports(context: Context) -> pl.DataFrame:
     {'CHN': None, 'JPN': None, 'SAU': 0.5}
     """
     return _sum_of_squares(context, "origin")
-
-
-@register(
-    title="Herfindahl-Hirschman index of world exports",
-    formula="HHI(item) = sum_i (s_out(i) / sum_k s_out(k))^2",
-    weight_meaning="flow value gives a sender's share of all that is sent; a node's flows to itself are left out",
-    unit="index, 1/senders to 1",
-    citation="Hirschman (1964), American Economic Review 54(5): 761-762; as a criterion of trade dependence, with the "
-    "threshold 0.4: CEPII, GeoDep",
-    orientation="exports",
-    notes=f"One score an item, under node {EVERYONE}: rank by item. High: few could sell it to anyone, whoever buys.",
-    of_item=True,
-)
-def hhi_world_exports(context: Context) -> pl.DataFrame:
-    """Concentration of the world's sellers of an item: 1 when one node sells all of it.
-
-    Examples
-    --------
-    Half, a quarter and a quarter: 1/4 + 1/16 + 1/16.
-
-    >>> from weaponized_interdependence.indicators.rank import worked
-    >>> worked("hhi_world_exports", [("CHN", "EU", 50), ("USA", "EU", 25), ("VNM", "EU", 25)])
-    {'ALL': 0.375}
-    """
-    coded = context.coded_edges
-    m = margins(coded)
-    score = grouped(m.item, (m.sent / m.world) ** 2, len(coded.items))
-    some = np.diff(coded.first) > 0
-    return of_everyone(coded.items.filter(pl.Series(some)), score[some])
 
 
 @register(

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.indicators.base import Context, Party, register
 from weaponized_interdependence.indicators.leontief import (
     node_rows,
@@ -14,8 +15,9 @@ from weaponized_interdependence.indicators.leontief import (
     system_of,
 )
 from weaponized_interdependence.io_table.content import (
-    exports,
+    deliveries,
     in_exports,
+    leaving,
     technology_divisions_known,
     technology_sectors,
     value_content,
@@ -56,6 +58,7 @@ def _scored(context: Context, content: Floats) -> pl.DataFrame:
     "With foreign_content it makes one less taxes, margins and the domestic value added that returns in imported "
     "inputs (counted once here, and not there).",
 )
+@on_one_blas_thread
 def value_added_in_exports(context: Context) -> pl.DataFrame:
     """Share of exports that is value added of the exporting economy itself.
 
@@ -90,6 +93,7 @@ def value_added_in_exports(context: Context) -> pl.DataFrame:
     "foreign value added that crosses the exporter's border several times counts each time. The sum of "
     "foreign_technology_content over all other economies.",
 )
+@on_one_blas_thread
 def foreign_content(context: Context) -> pl.DataFrame:
     """Share of exports that is value added of other economies, at any stage of the chain.
 
@@ -122,11 +126,13 @@ def foreign_content(context: Context) -> pl.DataFrame:
     best=Basis.ASSUMED,
     knobs=frozenset({"rd_intensity"}),
     notes=_EXPORTS + " node is the jurisdiction whose value added counts, counterpart the exporter; of a coalition the "
-    "members' sum. This is what de minimis thresholds (25, 10, 0 per cent) are held against; the rules themselves "
+    "members' sum; exports of a group are what leaves it, not what its members sell each other. This is what de "
+    "minimis thresholds (25, 10, 0 per cent) are held against; the rules themselves "
     "count controlled items in single products, so a sector's mean is an assumption about each of them. low and high "
     "are the smallest and largest of three readings: high R&D intensity only, medium-high too, all value added; null "
     "where the R&D intensity of the table's sectors is not known.",
 )
+@on_one_blas_thread
 def foreign_technology_content(context: Context) -> pl.DataFrame:
     """Share of the value of an exporter's sales abroad that is value added of a jurisdiction elsewhere.
 
@@ -157,12 +163,16 @@ def _party_content(context: Context, content: Floats, holders: tuple[Party, ...]
     """content (N, rows) of every economy's dollar, in exports: (holders, sellers, items)."""
     table = system_of(context).table
     n, j, _ = table.size
-    sold = exports(table).reshape(n, j)
-    carried = (_members(context, holders) @ content).reshape(len(holders), n, j) * sold
-    if not context.by_item:
-        sold, carried = sold.sum(axis=1, keepdims=True), carried.sum(axis=2, keepdims=True)
-    among = _members(context, sellers)
-    found = snapped(ratio(among @ carried, among @ sold), 0.0, 1.0)
+    held = (_members(context, holders) @ content).reshape(len(holders), n, j)
+    found = np.empty((len(holders), len(sellers), j if context.by_item else 1))
+    every = deliveries(table)
+    for k, seller in enumerate(sellers):
+        own = places(context, seller)
+        sold = leaving(every, own)
+        carried, whole = (held[:, own] * sold).sum(axis=1), sold.sum(axis=0)
+        if not context.by_item:
+            carried, whole = carried.sum(axis=1, keepdims=True), whole.sum(keepdims=True)
+        found[:, k] = snapped(ratio(carried, whole), 0.0, 1.0)
     found[[not places(context, party) for party in holders]] = np.nan  # no economy of the table
     return found
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.indicators.base import RESULT, Context, by_network, of_everyone, register
 from weaponized_interdependence.indicators.sinkrank import OFF
@@ -123,6 +124,7 @@ def core_periphery_error(context: Context) -> pl.DataFrame:
     "are core. n^2 steps: at most 50,000 nodes.",
     best=Basis.ESTIMATED,
 )
+@on_one_blas_thread
 def core_profile(context: Context) -> pl.DataFrame:
     """How likely a walker stays among the nodes that are no more central than this one: 0 periphery, 1 the last core.
 

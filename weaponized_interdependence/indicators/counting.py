@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.indicators.base import Context, register
 from weaponized_interdependence.indicators.leontief import industry_rows, node_rows, table_of
 from weaponized_interdependence.indicators.sinkrank import OFF
@@ -53,6 +54,7 @@ _KNOBS = frozenset({"teleport"})
     knobs=_KNOBS,
     best=Basis.ESTIMATED,
 )
+@on_one_blas_thread
 def random_walk_centrality(context: Context) -> pl.DataFrame:
     """How soon a walker who follows the flows comes by, from a start at any node alike.
 
@@ -77,6 +79,7 @@ def random_walk_centrality(context: Context) -> pl.DataFrame:
     knobs=_KNOBS,
     best=Basis.ESTIMATED,
 )
+@on_one_blas_thread
 def counting_betweenness(context: Context) -> pl.DataFrame:
     """How often a walker passes the node on the way from one node to another, on average over all ordered pairs.
 
@@ -108,6 +111,7 @@ def counting_betweenness(context: Context) -> pl.DataFrame:
     reads="table",
     best=Basis.ESTIMATED,
 )
+@on_one_blas_thread
 def industry_random_walk_centrality(context: Context) -> pl.DataFrame:
     """How soon a shock that is handed on to users of what it hits reaches an industry, or an economy's first one.
 
@@ -145,6 +149,7 @@ def industry_random_walk_centrality(context: Context) -> pl.DataFrame:
     reads="table",
     best=Basis.ESTIMATED,
 )
+@on_one_blas_thread
 def industry_counting_betweenness(context: Context) -> pl.DataFrame:
     """How often a shock handed on from industry to industry passes this one, or those of an economy.
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from weaponized_interdependence.compiled import in_threads
+from weaponized_interdependence.compiled import in_threads, on_one_blas_thread
 from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.indicators.base import Context, register
 from weaponized_interdependence.indicators.base import by_network as each_network
@@ -36,6 +36,7 @@ _TIES = 2_000  # ties a part of the work: by the data, so that threads change no
     "scores within a relative 1e-10 equal.",
     best=Basis.ESTIMATED,
 )
+@on_one_blas_thread
 def current_flow_betweenness(context: Context) -> pl.DataFrame:
     """Share of a current between two other nodes that runs through the node, on average over all pairs.
 
@@ -68,6 +69,7 @@ def current_flow_betweenness(context: Context) -> pl.DataFrame:
     "below 1e-12 are zero, scores within a relative 1e-10 equal.",
     best=Basis.ESTIMATED,
 )
+@on_one_blas_thread
 def current_flow_betweenness_directed(context: Context) -> pl.DataFrame:
     """How often a walker between two other nodes passes the node, to and fro over the same tie cancelled.
 

@@ -16,12 +16,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from weaponized_interdependence.compiled import on_one_blas_thread
+from weaponized_interdependence.errors import UsageError
 from weaponized_interdependence.indicators.base import EVERYONE, RESULT, Context, Party, register
 from weaponized_interdependence.indicators.coded import Coded
 from weaponized_interdependence.indicators.cutoff_io import Buyer, Uses
 from weaponized_interdependence.indicators.direct import refuse_many
 from weaponized_interdependence.indicators.reach import grips, jurisdictions, reach_table, targets
-from weaponized_interdependence.indicators.sigmas import Sigmas, log_price, nested, nested_part, sigmas, spread
+from weaponized_interdependence.indicators.sigmas import (
+    Sigmas,
+    is_set,
+    log_price,
+    nested,
+    nested_part,
+    sigmas,
+    spread,
+)
 from weaponized_interdependence.network import Floats, Ints, refuse_overlap
 from weaponized_interdependence.terms import Basis
 
@@ -32,7 +42,9 @@ _SOURCE = (
 _DEFAULTS = (
     "sigma is assumed where no elasticities are given: 6 for goods, services and inputs and 1.76 for claims and "
     "payments are values remembered from that literature, not checked; the score moves by as much as they do. low and "
-    "high: sigma - 1 times and divided by elasticity_spread, or the user's own low and high."
+    "high: sigma - 1 times and divided by elasticity_spread, or the user's own low and high. Elasticities of items "
+    "that are not there change nothing; where none is of an item that is, or sigma is set beside them, they are "
+    "refused."
 )
 _IMPORTS = (
     " omega is a share of imports, for flows hold no domestic sales: overstated where the target makes the item itself."
@@ -159,8 +171,11 @@ def _summed(frame: pl.DataFrame, keys: list[str], sizes: Mapping[str, int]) -> p
 
 def _prices(context: Context, supply: _Supply) -> tuple[Floats, Floats, Floats]:
     """Log price rise (k,) at the central, the high and the low sigma: score, low and high."""
-    known: Sigmas = sigmas(context, context.coded_edges.items.to_list())
-    score, low, high = (log_price(supply.omega, s[supply.item]) for s in (known.central, known.high, known.low))
+    coded = context.coded_edges
+    traded = np.flatnonzero(np.diff(coded.first))  # an item of nothing but flows to itself needs no elasticity
+    known: Sigmas = sigmas(context, coded.items.gather(traded).to_list())
+    item = np.searchsorted(traded, supply.item)
+    score, low, high = (log_price(supply.omega, s[item]) for s in (known.central, known.high, known.low))
     return score, low, high
 
 
@@ -230,10 +245,12 @@ def cutoff_power(context: Context) -> pl.DataFrame:
     citation=_SOURCE,
     notes=_DEFAULTS
     + " rho, between items, is assumed too: 1.36 is remembered as the across-sector estimate of Redding and Weinstein, "
-    "Accounting for Trade Patterns, not checked; low has the high sigma and rho - 1 times the spread, high the reverse."
+    "Accounting for Trade Patterns, not checked; low has the high sigma and rho - 1 times the spread, high the reverse "
+    "(rho never below 0)."
     + _IMPORTS
     + f" Rank by item; the one score of a pair stands under item {EVERYONE}. Without, items are summed before, and it "
-    "is cutoff_power. With rho above 1 an item that is wholly cut off is given up, not waited for: power is infinite, "
+    "is cutoff_power, and setting rho is refused. With rho above 1 an item that is wholly cut off is given up, not "
+    "waited for: power is infinite, "
     "shown as null, only where all items are; with rho of 1 or below, where any is." + _ROWS,
     needs=_NEEDS | {"elasticities"},
     knobs=_KNOBS | {"rho"},
@@ -248,9 +265,11 @@ def cutoff_power_nested(context: Context) -> pl.DataFrame:
 
     >>> from weaponized_interdependence.indicators.rank import worked
     >>> flows = [("USA", "RUS", 1), ("CHN", "RUS", 1)]
-    >>> worked("cutoff_power_nested", flows, jurisdiction=["USA"], target=["RUS"], sigma=2, rho=2)
+    >>> worked("cutoff_power_nested", flows, by=["item"], jurisdiction=["USA"], target=["RUS"], sigma=2, rho=2)
     {('USA', 'RUS'): 0.69314718056}
     """
+    if not context.by_item and is_set(context, "rho"):
+        raise UsageError("rho is set, but items are summed before", mend="rank by item, or leave rho out")
     supply, items = _supply(context), context.coded_edges.items.to_list()
     _refuse_sum(context)
     start = np.flatnonzero(np.diff(supply.pair, prepend=-1))
@@ -317,6 +336,7 @@ def export_ban_score(context: Context) -> pl.DataFrame:
     reads="table",
     best=Basis.ASSUMED,
 )
+@on_one_blas_thread
 def cutoff_power_io(context: Context) -> pl.DataFrame:
     """Log rise of the target's consumer prices when the jurisdiction stops selling to it, inputs and all.
 

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import polars as pl
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.indicators.base import Context, register
 from weaponized_interdependence.indicators.chains import Chains, within
@@ -61,6 +62,7 @@ _NOTHING = 1e-12
     knobs=frozenset({"spare", "reservation"}),
     best=Basis.ASSUMED,
 )
+@on_one_blas_thread
 def chokepoint_cost(context: Context) -> pl.DataFrame:
     """Share of a target's gain from delivery that is lost to dearer ways and to doing without, once J refuses.
 

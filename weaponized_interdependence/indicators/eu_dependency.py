@@ -5,6 +5,7 @@ Where none is named every node is an area by itself, and all its imports come fr
 flow of the item has a score.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 
 from weaponized_interdependence.indicators.base import Context, Party, register
 from weaponized_interdependence.indicators.coded import Coded, grouped, margins, sum_of_squares
+from weaponized_interdependence.indicators.concentration import world_concentration
 from weaponized_interdependence.terms import Basis
 
 _AREA = (
@@ -35,7 +37,7 @@ def _areas(context: Context) -> pl.DataFrame:
     def make() -> pl.DataFrame:
         coded = context.coded_edges
         if context.jurisdictions is not None:
-            return pl.concat([_area(coded, party) for party in context.jurisdictions]).sort("item", "node")
+            return pl.concat([_of_areas(coded, some) for some in _disjoint(context.jurisdictions)]).sort("item", "node")
         m = margins(coded)
         return pl.DataFrame(
             {
@@ -51,25 +53,57 @@ def _areas(context: Context) -> pl.DataFrame:
     return context.keep("areas", make)
 
 
-def _area(coded: Coded, party: Party) -> pl.DataFrame:
-    """The row of one area for every item."""
-    m, item, items = margins(coded), coded.item, len(coded.items)
-    member = coded.nodes.is_in(party.codes).to_numpy()
-    buys, sells = member[coded.destination], member[coded.origin]
+def _disjoint(parties: Sequence[Party]) -> list[list[Party]]:
+    """The parties in as few rounds as they take, in order, when no two of a round may share a member."""
+    taken, rounds = list[set[str]](), list[list[Party]]()
+    for party in parties:
+        free = next((k for k, codes in enumerate(taken) if codes.isdisjoint(party.codes)), len(rounds))
+        if free == len(rounds):
+            taken.append(set())
+            rounds.append([])
+        taken[free].update(party.codes)
+        rounds[free].append(party)
+    return rounds
 
-    def total(ties: Any) -> Any:
-        return grouped(item[ties], coded.value[ties], items).astype(np.float64)  # bincount of nothing is whole numbers
 
-    bought = buys & ~sells
-    extra = total(bought)
-    by_source = grouped(m.at_origin[bought], coded.value[bought], len(m))
-    share = np.divide(by_source, extra[m.item], out=np.zeros(len(m)), where=by_source > 0)
-    hhi = np.where(extra > 0, grouped(m.item, share**2, items), np.nan)
-    frame = {"hhi": pl.Series(hhi, nan_to_null=True), "extra": extra, "inside": total(buys & sells)}
-    return (
-        pl.DataFrame({"item": coded.items, **frame, "sold": total(sells & ~buys)})
-        .filter(pl.col("extra") + pl.col("inside") + pl.col("sold") > 0)
-        .select("item", pl.lit(party.label).alias("node"), "hhi", "extra", "inside", "sold")
+def _of_areas(coded: Coded, parties: Sequence[Party]) -> pl.DataFrame:
+    """The rows of areas that share no member, for every item: all of them in one pass over the ties."""
+    m, areas = margins(coded), len(parties)
+    codes = {code: k for k, party in enumerate(parties) for code in party.codes}
+    area = np.array([codes.get(name, -1) for name in coded.nodes.to_list()], dtype=np.int64)
+    buyer, seller = area[coded.destination], area[coded.origin]
+    into, out, within = buyer >= 0, seller >= 0, buyer == seller
+    # Cells are (item, area), kept only where a member has a flow of the item.
+    own = area[m.node]
+    held = own >= 0
+    cells, at_member = np.unique(m.item[held].astype(np.int64) * areas + own[held], return_inverse=True)
+    cell = np.full(len(m), -1)
+    cell[held] = at_member
+
+    def total(ties: Any, member: Any) -> Any:
+        return grouped(cell[member[ties]], coded.value[ties], len(cells))
+
+    bought = into & ~within
+    extra = total(bought, m.at_destination)
+    # Sources of an area: ties of one origin into several members stand together once sorted by area, and stay in order.
+    key = m.at_origin[bought].astype(np.int64) * areas + buyer[bought]
+    order = np.argsort(key, kind="stable")
+    begins = np.flatnonzero(np.diff(key[order], prepend=-1))
+    value = coded.value[bought][order]
+    by_source = np.add.reduceat(value, begins) if len(begins) else value
+    source_of = cell[m.at_destination[bought][order][begins]]
+    square = grouped(source_of, (by_source / extra[source_of]) ** 2, len(cells))
+    item, place = np.divmod(cells, areas)
+    labels = pl.Series([party.label for party in parties], dtype=pl.String)
+    return pl.DataFrame(
+        {
+            "item": coded.items.gather(item),
+            "node": labels.gather(place),
+            "hhi": pl.Series(np.where(extra > 0, square, np.nan), nan_to_null=True),
+            "extra": extra,
+            "inside": total(into & within, m.at_destination),
+            "sold": total(out & ~within, m.at_origin),
+        }
     )
 
 
@@ -219,8 +253,7 @@ def geodep_dependent(context: Context) -> pl.DataFrame:
     {'FRA': 0.0}
     """
     coded, knobs = context.coded_edges, context.knobs
-    m = margins(coded)
-    world = pl.DataFrame({"item": coded.items, "world": grouped(m.item, (m.sent / m.world) ** 2, len(coded.items))})
+    world = pl.DataFrame({"item": coded.items, "world": world_concentration(coded, "origin")})
     return _scored(
         _areas(context).join(world, on="item", how="left", maintain_order="left"),
         _above(pl.col("hhi"), knobs["hhi_threshold"])

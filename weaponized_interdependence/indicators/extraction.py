@@ -12,6 +12,7 @@ this is L_:k x_k / L_kk. Consumers stay: final demand of the economy for what ot
 import numpy as np
 import polars as pl
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.indicators.base import Context, Party, register
 from weaponized_interdependence.indicators.leontief import (
     node_rows,
@@ -64,6 +65,7 @@ def _lost(context: Context, party: Party, weights: Floats) -> Floats:
     notes=_BOUND + "Gross output of the whole table, the extracted producer's own included; times the table's output "
     "it is money. An industry without output has no score.",
 )
+@on_one_blas_thread
 def extraction_loss(context: Context) -> pl.DataFrame:
     """Share of the world's gross output that disappears with a producer: its own, and what was made for it.
 
@@ -97,6 +99,7 @@ def extraction_loss(context: Context) -> pl.DataFrame:
     "made for it. Inputs that it no longer gets are no loss in this model; see foreign_input_reliance. Pairs that "
     "overlap have no row.",
 )
+@on_one_blas_thread
 def extraction_loss_target(context: Context) -> pl.DataFrame:
     """Share of the counterpart's GDP that hangs on sales to a producer and its suppliers, and goes when it does.
 

@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 from scipy.sparse.csgraph import connected_components
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.indicators.base import EVERYONE, RESULT, Context, register
 from weaponized_interdependence.indicators.direct import refuse_many
@@ -41,9 +42,10 @@ _MODEL = (
     "Sales for production and for final use count alike, so income is gross output; cells below zero count as zero. "
     "Imbalances of trade are solved away first, by the wages at which everyone spends what it earns: kept as they are, "
     "whoever runs a deficit would gain by all growth abroad. Economies that trade reaches only one way are solved "
-    "apart, and no row joins them. theta is assumed (5 is remembered as the paper's baseline, not checked); low and "
-    "high are the least and the greatest score at theta, theta times and theta divided by elasticity_spread. Also when "
-    f"ranked by item there is one score, under item {EVERYONE}: income is of the whole economy."
+    "apart: what one would do to the other is not defined. theta is assumed (5 is remembered as the paper's "
+    "baseline, not checked); low and high are the least and the greatest score at theta, theta times and theta divided "
+    f"by elasticity_spread. Also when ranked by item there is one score, under item {EVERYONE}: income is of the "
+    "whole economy."
 )
 _FACTS: dict[str, Any] = {
     "weight_meaning": "deliveries of the table summed over sectors and uses, domestic sales among them: a spending "
@@ -200,6 +202,7 @@ def _joined(parts: list[pl.DataFrame]) -> pl.DataFrame:
     needs=frozenset({"table"}),
     **_FACTS,
 )
+@on_one_blas_thread
 def exposure_income(context: Context) -> pl.DataFrame:
     """Per cent by which the node's income, relative to the world's, rises with one per cent more productivity there.
 
@@ -226,6 +229,7 @@ def exposure_income(context: Context) -> pl.DataFrame:
     needs=frozenset({"table"}),
     **_FACTS,
 )
+@on_one_blas_thread
 def exposure_welfare(context: Context) -> pl.DataFrame:
     """Per cent by which the node's real income rises with one per cent more productivity in the counterpart.
 
@@ -264,7 +268,7 @@ def _barrier(context: Context, whose: str) -> pl.DataFrame:
 def _loss(context: Context, target: Any, grip: Floats, loser: Any) -> Floats:
     """Log real income that the losers lose on average, by theta and jurisdiction; NaN where they have none.
 
-    `target` (N,), `grip` and `loser` (N, jurisdictions); economies linked with no one lose nothing.
+    `target` (N,), `grip` and `loser` (N, jurisdictions); where none of the trade barred exists nothing is lost.
     """
     lost, whole = np.zeros((3, grip.shape[1])), np.zeros((3, grip.shape[1]))
     for members, bases in _worlds(context):
@@ -277,10 +281,14 @@ def _loss(context: Context, target: Any, grip: Floats, loser: Any) -> Floats:
 
 
 def _apart(context: Context, target: Any, grip: Floats) -> Any:
-    """Whether trade that the barrier is laid on joins economies that are solved apart, by jurisdiction."""
+    """Whether trade of the target with what a jurisdiction grips joins economies solved apart, (jurisdictions,)."""
     flows = _flows(context)
-    found = (target[:, None] & target & False).any() | np.zeros(grip.shape[1], dtype=bool)
-    return found
+    label = -1 - np.arange(len(flows))  # who is in no set is apart from all
+    for k, (members, _) in enumerate(_worlds(context)):
+        label[members] = k
+    trades = (flows > 0) | (flows.T > 0)
+    partner = (trades & (label[:, None] != label))[target].any(axis=0)
+    return (partner[:, None] & (grip > 0)).any(axis=0)
 
 
 _BARRIER: dict[str, Any] = {
@@ -290,8 +298,10 @@ _BARRIER: dict[str, Any] = {
 }
 _BOTH_WAYS = (
     "Per unit of log trade cost, laid on all trade of the two in both directions, times the grip where it is partial; "
-    "the cost is of the iceberg kind: it is used up, and no one collects it. A group's loss is the mean of its "
-    "members', weighted by income. A loss is above zero. "
+    "the cost is of the iceberg kind: it is used up, and no one collects it. A grip on the target itself bars nothing: "
+    "its sales at home cross no border. A group's loss is the mean of its members', weighted by income. A loss is "
+    "above zero; it is zero only where the two do not trade, and null where any trade of theirs joins economies that "
+    "are solved apart. "
 )
 
 
@@ -302,6 +312,7 @@ _BOTH_WAYS = (
     notes=_BOTH_WAYS + _WARNING + _MODEL,
     **_BARRIER,
 )
+@on_one_blas_thread
 def barrier_pressure(context: Context) -> pl.DataFrame:
     """Per cent of real income the target loses when its trade with the jurisdiction costs one per cent more.
 
@@ -323,6 +334,7 @@ def barrier_pressure(context: Context) -> pl.DataFrame:
     "jurisdiction with no economy of its own in the table. " + _BOTH_WAYS + _WARNING + _MODEL,
     **_BARRIER,
 )
+@on_one_blas_thread
 def barrier_collateral(context: Context) -> pl.DataFrame:
     """Per cent of real income the jurisdiction itself loses when its trade with the target costs one per cent more.
 

@@ -1,6 +1,7 @@
 """Scores of one period and layer put in order: item by item, indicator by indicator, the largest first.
 
-There may be many millions of rows, so they are sorted and ranked as whole numbers, and texts are put in last.
+There may be many millions of rows, so they are sorted and ranked as whole numbers, and texts are put in last. Rows are
+counted in 32 bits: two thousand million of them would be hundreds of gigabytes.
 
 The tie rule. Scores of an item that differ from the next by no more than a relative 1e-12 share the smallest of their
 ranks and stand in the order of names: sums of the same numbers in another order differ by less, and no data says more.
@@ -22,6 +23,7 @@ EQUAL = 1e-12
 
 _WORDS = [str(basis) for basis in Basis]  # the strongest first
 _KEY = ("item", "node", "counterpart")
+_CELLS = 500_000  # scores sorted at a time: they stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,7 @@ def placed(period: str, layer: str, parts: Sequence[Scored], top: int | None) ->
     sizes = np.column_stack([size for _, _, size in found])
     turn = _item_first(sizes)
     begins = np.cumsum([0, *(frame.height for frame in frames)])
-    rows = np.concatenate([rows + begin for (rows, _, _), begin in zip(found, begins, strict=False)])[turn]
+    rows = np.concatenate([rows + begin for (rows, _, _), begin in zip(found, begins.tolist(), strict=False)])[turn]
     ranks = np.concatenate([rank for _, rank, _ in found])[turn]
     block = np.repeat(np.arange(sizes.size, dtype=np.int32), sizes.ravel())
     item, indicator = (index.ravel() for index in np.indices(sizes.shape))
@@ -79,19 +81,21 @@ def placed(period: str, layer: str, parts: Sequence[Scored], top: int | None) ->
     return pl.DataFrame({"rank": ranks}).select(made[c].alias(c) for c in SCORES.schema)
 
 
-def _by_name(frames: Sequence[pl.DataFrame], items: pl.Series) -> Iterator[tuple[Ints, Ints]]:
+def _by_name(frames: Sequence[pl.DataFrame], items: pl.Series) -> Iterator[tuple[Codes, Ints]]:
     """For each frame the order that sorts it by item, node and counterpart, and where each of the items then begins.
 
     Indicators that score the same nodes mostly give the same texts, so these are not numbered again.
     """
-    before: tuple[pl.DataFrame, Ints, Ints] | None = None
+    before: tuple[pl.DataFrame, Codes, Ints] | None = None
     for frame in frames:
         key = frame.select(pl.col(_KEY).cast(pl.String))
         if before is None or not key.equals(before[0]):
             own, codes = positions(key["item"])
             pair = [c for c in ("node", "counterpart") if key[c].null_count() < key.height]
             codes += [positions(key[c].fill_null(""))[1][0] for c in pair]
-            order = np.arange(key.height) if ascending(codes) else np.lexsort(codes[::-1])
+            order = (
+                np.arange(key.height, dtype=np.int32) if ascending(codes) else np.lexsort(codes[::-1]).astype(np.int32)
+            )
             place = items.search_sorted(own).to_numpy()
             many = np.zeros(len(items), dtype=np.int64)
             many[place] = np.bincount(codes[0], minlength=len(own))
@@ -99,7 +103,7 @@ def _by_name(frames: Sequence[pl.DataFrame], items: pl.Series) -> Iterator[tuple
         yield before[1:]
 
 
-def _ranked(scores: pl.Series, order: Ints, first: Ints, top: int | None) -> tuple[Ints, Ints, Ints]:
+def _ranked(scores: pl.Series, order: Codes, first: Ints, top: int | None) -> tuple[Codes, Ints, Ints]:
     """Rows from the largest score of an item to the smallest, their ranks, and how many there are of each item.
 
     A score that is not defined stands last and has rank 0; with `top` it is left out.
@@ -111,12 +115,12 @@ def _ranked(scores: pl.Series, order: Ints, first: Ints, top: int | None) -> tup
         tied = score[1:] >= score[:-1] - EQUAL * np.maximum(np.abs(score[1:]), np.abs(score[:-1]))
     tied[first[1:-1][(first[1:-1] > 0) & (first[1:-1] < len(score))] - 1] = False
     begins = np.flatnonzero(np.append(True, ~tied)) if len(score) else np.zeros(0, dtype=np.int64)
-    run = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(score)))
+    run = np.repeat(np.arange(len(begins), dtype=np.int32), np.diff(begins, append=len(score)))
     near = np.zeros(len(begins), dtype=np.bool_)  # runs of scores that are tied but not the same: by name again
     near[run[1:][tied & (score[1:] != score[:-1])]] = True
     rows = np.flatnonzero(near[run])
     within[rows] = within[rows[np.lexsort((within[rows], run[rows]))]]
-    item = np.repeat(np.arange(len(first) - 1), np.diff(first))
+    item = np.repeat(np.arange(len(first) - 1, dtype=np.int32), np.diff(first))
     rank = np.where(np.isnan(score), 0, begins[run] - first[item] + 1)
     if top is None:
         return order[within], rank, np.diff(first)
@@ -124,20 +128,20 @@ def _ranked(scores: pl.Series, order: Ints, first: Ints, top: int | None) -> tup
     return order[within[kept]], rank[kept], np.bincount(item[kept], minlength=len(first) - 1)
 
 
-def _descending(score: Floats, first: Ints) -> Ints:
+def _descending(score: Floats, first: Ints) -> Codes:
     """The order that sorts every item's scores, the largest first and NaN last; equal ones stay in order.
 
     Items of about as many rows are sorted together, as rows of a table: many times as fast as sorting all at once.
     """
-    order = np.arange(len(score))
+    order, first = np.arange(len(score), dtype=np.int32), first.astype(np.int32)
     many = np.diff(first)
     width = 1
     while width < many.max(initial=0):
         width *= 2
         alike = np.flatnonzero((many > width // 2) & (many <= width))
-        step = max(1, 4_000_000 // width)
+        step = max(1, _CELLS // width)
         for some in (alike[k : k + step] for k in range(0, len(alike), step)):
-            column = np.arange(many[some].max())
+            column = np.arange(many[some].max(), dtype=np.int32)
             inside = column < many[some][:, None]
             cells = np.where(inside, first[some][:, None] + column, 0)
             # what fills a table up is NaN too, and comes after the item's own because the sort is stable
@@ -146,12 +150,14 @@ def _descending(score: Floats, first: Ints) -> Ints:
     return order
 
 
-def _item_first(sizes: Ints) -> Ints:
+def _item_first(sizes: Ints) -> Codes:
     """Where the rows of each block (item, indicator), in that order, are when they stand indicator by indicator."""
     begins = np.cumsum(sizes.T.ravel()) - sizes.T.ravel()
     begins = begins.reshape(sizes.shape[::-1]).T.ravel()
     many = sizes.ravel()
-    return np.asarray(np.arange(many.sum()) + np.repeat(begins - (np.cumsum(many) - many), many))
+    rows = np.arange(many.sum(), dtype=np.int32)
+    rows += np.repeat((begins - (np.cumsum(many) - many)).astype(np.int32), many)
+    return rows
 
 
 def _word(by_block: pl.Series, block: Codes) -> pl.Series | pl.Expr:
@@ -161,7 +167,7 @@ def _word(by_block: pl.Series, block: Codes) -> pl.Series | pl.Expr:
     return by_block.gather(block)
 
 
-def _cell(frames: Sequence[pl.DataFrame], name: str, rows: Ints) -> pl.Series | pl.Expr:
+def _cell(frames: Sequence[pl.DataFrame], name: str, rows: Codes) -> pl.Series | pl.Expr:
     """A column of the frames one below the other, in the order of `rows`; null where a frame does not have it."""
     dtype = SCORES.schema[name]
     there = [
@@ -173,7 +179,7 @@ def _cell(frames: Sequence[pl.DataFrame], name: str, rows: Ints) -> pl.Series | 
     return pl.concat(there, rechunk=True).gather(rows)
 
 
-def _basis(parts: Sequence[Scored], by_block: pl.Series, block: Codes, rows: Ints) -> pl.Series | pl.Expr:
+def _basis(parts: Sequence[Scored], by_block: pl.Series, block: Codes, rows: Codes) -> pl.Series | pl.Expr:
     """The weaker of the item's basis and the node's."""
     if not any(part.of_node for part in parts):
         return _word(by_block, block)

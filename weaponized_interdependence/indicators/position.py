@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.indicators.base import Context, register
 from weaponized_interdependence.indicators.leontief import industry_rows, ratio, snapped, system_of
 from weaponized_interdependence.terms import Basis
@@ -29,6 +30,7 @@ _MEAN = (
     "output less inventory change instead of output. In WIOD 2011 that moves the median industry by 0.01 stages and "
     "one in ten by more than 0.06.",
 )
+@on_one_blas_thread
 def upstreamness(context: Context) -> pl.DataFrame:
     """Mean number of stages from an industry's output to final use: 1 where all of it is used up at once.
 
@@ -59,6 +61,7 @@ def upstreamness(context: Context) -> pl.DataFrame:
     best=Basis.ESTIMATED,
     notes=_MEAN + "Taxes and margins in a column count as primary inputs, with value added.",
 )
+@on_one_blas_thread
 def downstreamness(context: Context) -> pl.DataFrame:
     """Mean number of stages from primary inputs to an industry's output: 1 where it buys no inputs.
 

@@ -26,6 +26,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import Floats
@@ -58,6 +59,7 @@ class Production:
         return np.asarray(np.maximum(self.table.Y.reshape(n * j, n, f).sum(axis=2), 0.0))
 
     @cached_property
+    @on_one_blas_thread
     def inverse(self) -> Floats:
         """L = (I - A)^-1."""
         try:
@@ -66,12 +68,14 @@ class Production:
             raise _endless() from error
 
     @cached_property
+    @on_one_blas_thread
     def value(self) -> Floats:
         """Value of all chains by first economy (row: whose value added) and last (column: whose demand), (N, N)."""
         n, j, _ = self.table.size
         begun = self.primary[:, None] * (self.inverse @ self.demand)
         return np.asarray(begun.reshape(n, j, n).sum(axis=1))
 
+    @on_one_blas_thread
     def untouched(self, grip: Floats, begins: npt.NDArray[np.bool_] | None = None) -> Floats:
         """Value of each economy's final demand whose chain escapes the grip at every stage, (N,).
 
@@ -86,6 +90,7 @@ class Production:
             escaping = np.asarray(np.linalg.solve(np.eye(len(q)) - (self.inputs * q).T, ends), dtype=float)
         return np.asarray((1.0 - grip) * (escaping @ self.demand))
 
+    @on_one_blas_thread
     def domestic(self, grip: Floats) -> Floats:
         """Value of each economy's chains that never leave it and escape the grip at every stage, (N,).
 

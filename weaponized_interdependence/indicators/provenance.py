@@ -32,6 +32,7 @@ import polars as pl
 from scipy import sparse
 from scipy.sparse.csgraph import breadth_first_order
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.errors import ModelError, UsageError
 from weaponized_interdependence.indicators.base import RESULT, Context, register
 from weaponized_interdependence.indicators.chains import EQUAL
@@ -156,6 +157,7 @@ def panopticon_walk_target(context: Context) -> pl.DataFrame:
     return pl.concat([scores, nothing.with_columns(score=pl.lit(None, dtype=pl.Float64)).cast(RESULT)])
 
 
+@on_one_blas_thread
 def _tally(context: Context, scope: Scope) -> pl.DataFrame:
     if scope == "target":
         nodes = sorted(context.nodes)

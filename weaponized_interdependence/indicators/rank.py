@@ -419,6 +419,10 @@ def _scored(indicator: Indicator, context: Context, labels: pl.DataFrame) -> Sco
         labels = pl.DataFrame({"item": every, "unit": context.table.unit, "basis": str(context.table.basis)})
     if indicator.unit != FLOW_UNIT:
         labels = labels.with_columns(unit=pl.lit(indicator.unit))
+    if labels.height and "ALL" not in labels["item"]:
+        # Of several items at once, such as power nested over them: known no better than the worst of them.
+        together = {"item": "ALL", "unit": labels["unit"][0], "basis": str(weakest(*labels["basis"]))}
+        labels = pl.concat([labels, pl.DataFrame([together], schema=labels.schema)])
     if context.capacity is not None and "capacity" in indicator.needs:  # a user's judgement
         return Scored(indicator.name, frame, labels.with_columns(basis=pl.lit(str(Basis.ASSUMED))))
     least, of_node = indicator.best, dict[str, Basis]()

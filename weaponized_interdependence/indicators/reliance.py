@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.indicators.base import Context, register
 from weaponized_interdependence.indicators.leontief import pair_rows, ratio, snapped, system_of
 from weaponized_interdependence.network import Floats
@@ -63,6 +64,7 @@ def _pairs(context: Context, scores: Floats) -> pl.DataFrame:
     "own output (the I in L) is taken off and the rest divided by all inputs is done here to make it comparable with "
     "foreign_input_reliance_face. " + _PAIRS,
 )
+@on_one_blas_thread
 def foreign_input_reliance(context: Context) -> pl.DataFrame:
     """Share of all production behind an economy's inputs, direct and indirect, that the counterpart makes.
 
@@ -93,6 +95,7 @@ def foreign_input_reliance(context: Context) -> pl.DataFrame:
     best=Basis.ESTIMATED,
     notes="What customs and invoices show: the last seller. " + _PAIRS,
 )
+@on_one_blas_thread
 def foreign_input_reliance_face(context: Context) -> pl.DataFrame:
     """Share of an economy's purchased inputs that it buys from the counterpart itself.
 
@@ -124,6 +127,7 @@ def foreign_input_reliance_face(context: Context) -> pl.DataFrame:
     notes="Below zero for a counterpart that stands nearer in the chain than it does in all of it, such as a trading "
     "hub or the last assembler. " + _PAIRS,
 )
+@on_one_blas_thread
 def hidden_exposure(context: Context) -> pl.DataFrame:
     """Reliance on the counterpart's inputs that face-value trade does not show: looked through less face value.
 
@@ -158,6 +162,7 @@ def hidden_exposure(context: Context) -> pl.DataFrame:
     "economies make one; sales to foreign producers are another reading of the same name. Cells of final demand below "
     "zero (stocks drawn down) count as none. " + _PAIRS,
 )
+@on_one_blas_thread
 def foreign_market_reliance(context: Context) -> pl.DataFrame:
     """Share of an economy's output that ends, directly or inside other products, in the counterpart's final demand.
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from weaponized_interdependence.errors import Fault, InputError
+from weaponized_interdependence.errors import Fault, InputError, UsageError
 from weaponized_interdependence.indicators.base import Context
+from weaponized_interdependence.indicators.knobs import KNOBS
 from weaponized_interdependence.network import Floats
 from weaponized_interdependence.schemas import ELASTICITIES
 from weaponized_interdependence.terms import Layer
@@ -31,31 +32,55 @@ class Sigmas:
 
 
 def spread(context: Context, less_one: float) -> tuple[float, float, float]:
-    """An assumed elasticity less one as (it, low, high): divided and multiplied by elasticity_spread."""
+    """An assumed elasticity less one as (it, low, high): divided and multiplied by elasticity_spread.
+
+    No elasticity is below zero, so low is -1 at least.
+    """
     factor = context.knobs["elasticity_spread"]
     low, high = sorted((less_one / factor, less_one * factor))
-    return less_one, low, high
+    return less_one, max(low, -1.0), high
+
+
+def is_set(context: Context, knob: str) -> bool:
+    """Whether a knob stands at another number than its default."""
+    return context.knobs[knob] != KNOBS[knob].default
 
 
 def sigmas(context: Context, items: Sequence[str]) -> Sigmas:
     """Elasticities of the items: from the context's `elasticities`, else the knob of the layer with its spread.
 
-    A row of `elasticities` without low and high takes them by elasticity_spread. Raises InputError with every fault.
+    A row of `elasticities` without low and high takes them by elasticity_spread. Raises InputError with every fault of
+    theirs, and UsageError where a knob is set that cannot act.
     """
     name = "sigma_finance" if context.layer in (Layer.CLAIMS, Layer.PAYMENTS) else "sigma"
+    _refuse_idle(context, name)
     if context.elasticities is None:
         return Sigmas(*(np.full(len(items), 1 + e) for e in spread(context, context.knobs[name] - 1)))
     given = _checked(context.elasticities, items)
     factor = context.knobs["elasticity_spread"]
     less_one = pl.col("sigma") - 1
     ends = pl.min_horizontal, pl.max_horizontal
-    by_spread = (end(1 + less_one / factor, 1 + less_one * factor) for end in ends)
+    by_spread = (end(1 + less_one / factor, 1 + less_one * factor).clip(lower_bound=0.0) for end in ends)
     filled = given.with_columns(
         pl.coalesce(pl.col(c), other).alias(c) for c, other in zip(("low", "high"), by_spread, strict=True)
     )
     rows = {item: place for place, item in enumerate(filled["item"])}
     take = np.array([rows.get(item, rows.get(ANY, -1)) for item in items], dtype=np.int64)
     return Sigmas(*(filled[c].to_numpy()[take] for c in ("sigma", "low", "high")))
+
+
+def _refuse_idle(context: Context, name: str) -> None:
+    """Raise UsageError where an elasticity is set that this layer, whose own is `name`, would not take."""
+    given = [knob for knob in ("sigma", "sigma_finance") if is_set(context, knob)]
+    faults = []
+    if context.elasticities is not None:
+        mend = f"leave it out, or put it into the elasticities as the row of item {ANY}"
+        faults = [Fault(f"{knob} is set, but elasticities are given for every item", mend=mend) for knob in given]
+    elif given and name not in given:
+        mend = f"set {name} too, or rank the layers apart"
+        faults = [Fault(f"{given[0]} is set, but layer {context.layer} takes {name}", mend=mend)]
+    if faults:
+        raise UsageError("a number that is set would change nothing", faults=faults)
 
 
 def _checked(frame: pl.DataFrame, items: Sequence[str]) -> pl.DataFrame:
@@ -68,6 +93,11 @@ def _checked(frame: pl.DataFrame, items: Sequence[str]) -> pl.DataFrame:
     if ANY not in known and (missing := sorted(set(items) - known)):
         mend = f"add rows, or one of item {ANY} for the rest; elasticities by item need a ranking by item"
         faults.append(Fault(f"no elasticity for {len(missing)} item(s): {', '.join(missing[:10])}", mend=mend))
+    own = sorted(known - {ANY})
+    if own and items and known.isdisjoint(items):
+        here = ", ".join(sorted(items)[:5])
+        mend = f"items here are {here}; elasticities by item need a ranking by item"
+        faults.append(Fault(f"none of the items that have an elasticity is here: {', '.join(own[:10])}", mend=mend))
     if faults:
         raise InputError("elasticities have faults", faults=faults)
     return given

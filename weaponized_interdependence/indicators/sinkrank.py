@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.indicators.base import RESULT, Context, register
 from weaponized_interdependence.indicators.walks import (
     Chain,
@@ -57,6 +58,7 @@ _READS = {"needs": frozenset({"jurisdiction"}), "knobs": frozenset({"teleport"})
     best=Basis.ESTIMATED,
     **_READS,
 )
+@on_one_blas_thread
 def sinkrank(context: Context) -> pl.DataFrame:
     """Inverse of the mean number of steps a payment takes to end at the node, from a start at any other alike.
 
@@ -83,6 +85,7 @@ def sinkrank(context: Context) -> pl.DataFrame:
     best=Basis.ESTIMATED,
     **_READS,
 )
+@on_one_blas_thread
 def sinkrank_weighted(context: Context) -> pl.DataFrame:
     """Inverse of the mean number of steps until a payment ends at the node, starts weighted by value sent.
 

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.indicators.base import FLOW_UNIT, Context, register
 from weaponized_interdependence.indicators.leontief import industry_rows, snapped, system_of
 from weaponized_interdependence.terms import Basis
@@ -26,6 +27,7 @@ from weaponized_interdependence.terms import Basis
     "three times counts three times: betweenness is no share and can exceed world value added. Industries without "
     "output have no score.",
 )
+@on_one_blas_thread
 def structural_path_betweenness(context: Context) -> pl.DataFrame:
     """Value added that passes through an industry on its way from another to final demand, once for every passage.
 

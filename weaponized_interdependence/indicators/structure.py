@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from weaponized_interdependence.indicators.base import EVERYONE, RESULT, Context, register, steady_sums
+from weaponized_interdependence.indicators.base import EVERYONE, RESULT, Context, of_everyone, register
+from weaponized_interdependence.indicators.coded import End
+from weaponized_interdependence.indicators.concentration import world_concentration
 from weaponized_interdependence.network import Floats, Ints, Network
 
 _SAME = 1e-12  # nodes whose strengths differ by less than this part of them are equally strong
@@ -35,9 +37,10 @@ _ORDER_WEIGHTS = "flow value decides who goes first; a node's flows to itself ar
 _CLUB = "Not defined (null) where no two members of the club have a tie, as for the richest node alone."
 
 
-def _shares_squared(context: Context, end: str) -> pl.DataFrame:
-    shares = context.totals.select("item", score=(pl.col(end) / pl.col("world")) ** 2)
-    return _of_item(steady_sums(shares, ["item"]))
+def _shares_squared(context: Context, end: End) -> pl.DataFrame:
+    coded = context.coded_edges
+    some = np.diff(coded.first) > 0
+    return of_everyone(coded.items.filter(pl.Series(some)), world_concentration(coded, end)[some])
 
 
 def _of_item(frame: pl.DataFrame) -> pl.DataFrame:
@@ -52,10 +55,11 @@ def _of_item(frame: pl.DataFrame) -> pl.DataFrame:
     formula="H_x = sum_i (s_out(i) / sum_k s_out(k))^2",
     weight_meaning="flow value gives a node's share of all value sent; a node's flows to itself are left out",
     unit="index, 1/nodes to 1",
-    citation=_HHI,
+    citation=_HHI + "; as a criterion of trade dependence, with the threshold 0.4: CEPII, GeoDep",
     orientation="exports",
     of_item=True,
-    notes="Of the whole network, over its exporters; hhi_exports is of one node, over its customers.",
+    notes="Of the whole network, over its exporters; hhi_exports is of one node, over its customers. By item it is the "
+    "HHI of world exports of geodep_dependent: high where few could sell it to anyone, whoever buys.",
 )
 def network_concentration_exports(context: Context) -> pl.DataFrame:
     """How few nodes all value comes from: 1 when one sends everything, 1/k when k send equal parts.
@@ -66,7 +70,7 @@ def network_concentration_exports(context: Context) -> pl.DataFrame:
     >>> worked("network_concentration_exports", [("A", "C", 3), ("B", "C", 1)])  # (3/4)^2 + (1/4)^2
     {'ALL': 0.625}
     """
-    return _shares_squared(context, "sent")
+    return _shares_squared(context, "origin")
 
 
 @register(
@@ -88,7 +92,7 @@ def network_concentration_imports(context: Context) -> pl.DataFrame:
     >>> worked("network_concentration_imports", [("A", "C", 3), ("B", "C", 1)])
     {'ALL': 1.0}
     """
-    return _shares_squared(context, "received")
+    return _shares_squared(context, "destination")
 
 
 @register(
@@ -316,7 +320,9 @@ def _clubs(net: Network) -> dict[str, Floats]:
     A tie is in every club from the level of its poorer end on, so what clubs keep are running sums over levels.
     """
     n, m = net.size
-    sent, customers = _sums(net.origin, n, net.strength), np.bincount(net.origin, minlength=n)
+    # In the power of two next to the largest tie, which changes no digit: squares must neither vanish nor overflow.
+    strength = np.ldexp(net.strength, -int(np.frexp(net.strength.max(initial=0.0))[1]))
+    sent, customers = _sums(net.origin, n, strength), np.bincount(net.origin, minlength=n)
     level = _levels(sent)
     enters = np.maximum(level[net.origin], level[net.destination])
     levels = int(level.max(initial=-1)) + 1
@@ -324,13 +330,13 @@ def _clubs(net: Network) -> dict[str, Floats]:
     def kept(weights: Floats | None = None) -> Floats:
         return np.cumsum(_sums(enters, levels, weights))
 
-    ties, value = kept(), kept(net.strength)
-    most = np.append(0.0, np.cumsum(np.sort(net.strength)[::-1]))[ties.astype(np.int64)]
+    ties, value = kept(), kept(strength)
+    most = np.append(0.0, np.cumsum(np.sort(strength)[::-1]))[ties.astype(np.int64)]
     mean = sent[net.origin] / customers[net.origin]
     chance = kept(mean)
     # A node's k values are dealt over k ties, c of them inside: c (k - c) / (k - 1) times their population variance,
     # and independent of the other nodes. Ties enter one by one, so each adds the difference that its c makes.
-    spread = _sums(net.origin, n, (net.strength - mean) ** 2) / np.maximum(customers, 1)
+    spread = _sums(net.origin, n, (strength - mean) ** 2) / np.maximum(customers, 1)
     first = np.lexsort((enters, net.origin))
     c = np.empty(m)
     c[first] = np.arange(m) - np.searchsorted(net.origin[first], net.origin[first])

@@ -94,12 +94,6 @@ class IOTable:
         safe = np.where(self.x > 0, self.x, 1.0)
         return np.where(self.x > 0, self.Z / safe, 0.0)
 
-    @cached_property
-    def B(self) -> Array:  # noqa: N802
-        """Allocation coefficients Z / x by row: the part of a row's output that each industry buys; zero as in `A`."""
-        column = self.x[:, None]
-        return np.where(column > 0, self.Z / np.where(column > 0, column, 1.0), 0.0)
-
     def rows_of(self, economy: str) -> slice:
         """The rows (and columns) of one economy."""
         n = self.economies.index(economy)

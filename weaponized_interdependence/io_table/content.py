@@ -7,7 +7,7 @@ dollar less the taxes and margins in the column, which are nobody's.
 
 import csv
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -96,10 +96,25 @@ def exports(table: IOTable) -> Array:
 
     A sum below zero (stocks drawn down abroad) is no export.
     """
+    sold = deliveries(table)
+    n = len(sold)
+    sold[np.arange(n), :, np.arange(n)] = 0.0
+    return np.asarray(np.maximum(sold.sum(axis=2), 0.0).ravel())
+
+
+def leaving(sold: Array, members: Sequence[int]) -> Array:
+    """What each industry of a group sells outside it, of `deliveries`: (members, J); of a group of one its `exports`.
+
+    `members` are the positions of the group's economies. What they sell each other is no export of the group.
+    """
+    outside = np.setdiff1d(np.arange(len(sold)), members)
+    return np.asarray(np.maximum(sold[members][:, :, outside].sum(axis=2), 0.0))
+
+
+def deliveries(table: IOTable) -> Array:
+    """What each industry sells to each economy, to industries and to final demand, (N, J, N)."""
     n, j, f = table.size
-    bought = table.Z.reshape(n, j, n, j).sum(axis=3) + table.Y.reshape(n, j, n, f).sum(axis=3)
-    bought[np.arange(n), :, np.arange(n)] = 0.0
-    return np.asarray(np.maximum(bought.sum(axis=2), 0.0).ravel())
+    return np.asarray(table.Z.reshape(n, j, n, j).sum(axis=3) + table.Y.reshape(n, j, n, f).sum(axis=3))
 
 
 def in_exports(table: IOTable, content: Array) -> Array:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.io_table.container import Array, IOTable
 
@@ -26,6 +27,7 @@ class LeontiefSystem:
     table: IOTable
 
     @cached_property
+    @on_one_blas_thread
     def _lu(self) -> tuple[Array, npt.NDArray[np.int32]]:
         # Here and not above: scipy takes a third of a second that the rest of this package does not need.
         from scipy.linalg import LinAlgWarning, lu_factor
@@ -55,6 +57,7 @@ class LeontiefSystem:
         made: Array = self._solve(scaled, transposed=True) * x
         return made
 
+    @on_one_blas_thread
     def _solve(self, right: Array, *, transposed: bool = False) -> Array:
         from scipy.linalg import lu_solve
 
@@ -62,6 +65,7 @@ class LeontiefSystem:
         return solved
 
     @cached_property
+    @on_one_blas_thread
     def _halves(self) -> tuple[Array, Array]:
         """U^-1, and L^-1 P' transposed, of the factors I - A = P L U: two thirds of the work of the whole inverse."""
         from scipy.linalg import get_lapack_funcs
@@ -79,6 +83,7 @@ class LeontiefSystem:
         swapped = (place != np.arange(len(place))).any()
         return upper, lower[np.argsort(place)] if swapped else lower
 
+    @on_one_blas_thread
     def blocks(self, rows: npt.NDArray[np.int64]) -> Array:
         """The blocks of L at each set of rows and the same columns: (k, m, m) for k sets of m rows, `rows` (k, m)."""
         upper, lower = self._halves
@@ -106,6 +111,7 @@ class LeontiefSystem:
         x = self.table.x
         return np.divide(self.table.VA, x, out=np.zeros_like(self.table.VA), where=x > 0)
 
+    @on_one_blas_thread
     def extraction(self, denied: Array) -> Array:
         """Output lost by every row when the denied cells are taken out: (I - A_S)^-1 s.
 

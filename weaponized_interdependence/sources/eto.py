@@ -22,6 +22,7 @@ from weaponized_interdependence.terms import Basis, Layer
 
 WORLD = "WLD"
 OTHERS = "Various"  # the publisher's name for all smaller providers together
+_KINDS = {"countries": "country", "firms": "organization"}  # provider_type
 _RECORD = ("provider_name", "provided_name", "provided_id", "share_provided", "negligible_market_share")
 # Codes of the publisher's own that are not ISO 3166.
 _OWN_CODES = {"MAL": "MYS"}
@@ -41,7 +42,8 @@ def read_eto(
     year
         Of the flows: no column says it. The publisher describes markets of about 2018 to 2021.
     providers
-        "countries" or "firms"; never both, for a country's share is that of its firms. Firms keep their names.
+        "countries" or "firms"; never both, for a country's share is that of its firms. Firms keep their names; a name
+        that several firms have is followed by the provider_id of each.
     level
         "inputs" (materials, tools, processes) or "stages" of production, which hold them.
 
@@ -63,9 +65,8 @@ def read_eto(
         require(who, ["provider_id", "provider_type", "country"])
         shares, odd = text_frame(provision)
         kinds, _ = text_frame(who)
-        told = shares.filter(~pl.col("row").is_in(list(odd))).join(
-            kinds.select("provider_id", "provider_type").unique("provider_id"), on="provider_id", how="left"
-        )
+        kinds = kinds.select("provider_id", pl.col("provider_type").fill_null("")).unique("provider_id")
+        told = shares.filter(~pl.col("row").is_in(list(odd))).join(kinds, on="provider_id", how="left")
         told = _with_codes(told, providers)
         good, rejected = split(told, _rules(providers, level), file=provision.name, record=_RECORD)
         good = good.select(
@@ -110,24 +111,34 @@ def _named(files: Sequence[Opened], column: str) -> Opened:
 
 
 def _with_codes(told: pl.DataFrame, providers: str) -> pl.DataFrame:
-    """`origin`: ISO3 of a country, the name of a firm, `Various` as it stands; null where a country is unknown."""
+    """`origin`: ISO3 of a country, the name of a firm, `Various` as it stands; null where a country is unknown.
+
+    Two firms of one name are told apart by their provider_id: their shares are not two versions of one.
+    """
     value = pl.col("share_provided").str.strip_suffix("%").str.strip_chars().cast(pl.Float64, strict=False)
     names = told["provider_name"].replace(_OWN_CODES)
     if providers == "countries":
         found = lookup(names, "any").iso3
         names = pl.select(pl.when(names == OTHERS).then(names).otherwise(found)).to_series()
+    else:
+        shared = pl.col("provider_id").n_unique().over("provider_name", "provider_type") > 1
+        apart = pl.format("{} ({})", "provider_name", "provider_id")
+        firms = (pl.col("provider_type") == _KINDS["firms"]) & shared
+        names = told.select(pl.when(firms).then(apart).otherwise("provider_name")).to_series()
     return told.with_columns(value=value, origin=names)
 
 
 def _rules(providers: str, level: str) -> list[tuple[Reason, pl.Expr]]:
-    kind = "country" if providers == "countries" else "organization"
+    kind = pl.col("provider_type")
     prefix = "N" if level == "inputs" else "S"
     return [
-        (Reason.NOT_ASKED, (pl.col("provider_type").fill_null("") != kind) & (pl.col("provider_name") != OTHERS)),
+        (Reason.UNKNOWN_ORIGIN, kind.is_null() & (pl.col("provider_name") != OTHERS)),  # its id is not in providers.csv
+        (Reason.NOT_ASKED, (kind != _KINDS[providers]) & (pl.col("provider_name") != OTHERS)),
         (Reason.NOT_ASKED, ~pl.col("provided_id").str.starts_with(prefix)),
         (Reason.NOT_REPORTED, pl.col("share_provided").fill_null("").str.strip_chars() == ""),
         (Reason.UNKNOWN_ORIGIN, pl.col("origin").is_null()),
         (Reason.NOT_A_NUMBER, pl.col("value").is_null()),
+        (Reason.NOT_FINITE, ~pl.col("value").is_finite()),
         (Reason.NEGATIVE, pl.col("value") < 0),
         (Reason.TOO_LARGE, pl.col("value") > 100),
     ]

@@ -79,7 +79,7 @@ def by_graph_tool(folder: Path) -> object:
 
 
 def by_ours(folder: Path) -> object:
-    from weaponized_interdependence.indicators.least_paths import betweenness_of
+    from weaponized_interdependence.indicators.routing.least_paths import betweenness_of
     from weaponized_interdependence.network import Network
 
     n, origin, destination, strength, _ = _ties(folder)

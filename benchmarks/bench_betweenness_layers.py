@@ -66,7 +66,7 @@ def loops_alone(folder: Path) -> object:
     import polars as pl
 
     from weaponized_interdependence.indicators.coded import encode
-    from weaponized_interdependence.indicators.least_paths import exact
+    from weaponized_interdependence.indicators.routing.least_paths import exact
 
     columns = ["item", "origin", "destination", "value"]
     coded = encode(pl.read_parquet(folder / "flows.parquet", columns=columns))

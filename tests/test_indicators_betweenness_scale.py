@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given, settings
 
 from weaponized_interdependence.errors import ModelError, UsageError
-from weaponized_interdependence.indicators import least_paths, paths
-from weaponized_interdependence.indicators.chains import shortest
 from weaponized_interdependence.indicators.coded import encode
-from weaponized_interdependence.indicators.least_paths import Edges, betweenness_of, refuse_long, steps_of
-from weaponized_interdependence.indicators.path_sampling import interval, plan, sampled
 from weaponized_interdependence.indicators.rank import rank, worked
+from weaponized_interdependence.indicators.routing import least_paths
+from weaponized_interdependence.indicators.routing.chains import shortest
+from weaponized_interdependence.indicators.routing.least_paths import Edges, betweenness_of, refuse_long, steps_of
+from weaponized_interdependence.indicators.topology import paths
+from weaponized_interdependence.indicators.topology.path_sampling import interval, plan, sampled
 from weaponized_interdependence.network import Floats, Network, build_network, to_igraph, to_networkx
 from weaponized_interdependence.schemas import CONTROLS, FLOWS
 
@@ -362,7 +363,7 @@ def test_memory_grows_with_ties_and_not_with_nodes_squared() -> None:
 import resource, numpy as np
 from weaponized_interdependence.indicators.kernels.distances import Ties
 from weaponized_interdependence.indicators.kernels.paths import through
-from weaponized_interdependence.indicators.least_paths import Edges, thinned
+from weaponized_interdependence.indicators.routing.least_paths import Edges, thinned
 
 def peak(n):
     rng = np.random.default_rng(1)

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 from weaponized_interdependence.errors import ModelError, UsageError
-from weaponized_interdependence.indicators import capacity, delivery, detour
+from weaponized_interdependence.indicators.denial import capacity, delivery, detour
 from weaponized_interdependence.indicators.rank import rank, worked
 from weaponized_interdependence.network import build_network
 from weaponized_interdependence.schemas import CONTROLS, FLOWS

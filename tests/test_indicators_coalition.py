@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 
 from weaponized_interdependence.errors import UsageError
-from weaponized_interdependence.indicators import games
-from weaponized_interdependence.indicators.games import shapley
+from weaponized_interdependence.indicators.observation import games
+from weaponized_interdependence.indicators.observation.games import shapley
 from weaponized_interdependence.indicators.rank import rank, worked
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.schemas import CONTROLS, FLOWS

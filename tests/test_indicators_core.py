@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from weaponized_interdependence.errors import ModelError
-from weaponized_interdependence.indicators import core_periphery
+from weaponized_interdependence.indicators.finance import core_periphery
 from weaponized_interdependence.indicators.rank import rank, worked
 from weaponized_interdependence.schemas import FLOWS
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 
 from weaponized_interdependence.errors import ModelError
-from weaponized_interdependence.indicators import current_flow
+from weaponized_interdependence.indicators.finance import current_flow
 from weaponized_interdependence.indicators.rank import rank, worked
 from weaponized_interdependence.schemas import FLOWS
 

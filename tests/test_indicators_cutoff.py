@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy.optimize import fsolve
 
 from weaponized_interdependence.errors import InputError, ModelError, UsageError
+from weaponized_interdependence.indicators.dependency.sigmas import log_price, nested, nested_part
 from weaponized_interdependence.indicators.rank import rank
-from weaponized_interdependence.indicators.sigmas import log_price, nested, nested_part
 from weaponized_interdependence.io_table import IOTable, aggregate
 from weaponized_interdependence.schemas import CONTROLS, FLOWS
 from weaponized_interdependence.sources.registry import read

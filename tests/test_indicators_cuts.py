@@ -13,9 +13,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from weaponized_interdependence.errors import ModelError
-from weaponized_interdependence.indicators import cuts, removal
 from weaponized_interdependence.indicators.base import Context
-from weaponized_interdependence.indicators.cuts import articulation, strong_articulation
+from weaponized_interdependence.indicators.denial import cuts, removal
+from weaponized_interdependence.indicators.denial.cuts import articulation, strong_articulation
 from weaponized_interdependence.indicators.rank import rank, worked
 from weaponized_interdependence.schemas import FLOWS
 

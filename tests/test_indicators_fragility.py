@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weaponized_interdependence.errors import UsageError
-from weaponized_interdependence.indicators import fragility
+from weaponized_interdependence.indicators.dependency import fragility
 from weaponized_interdependence.indicators.rank import rank
 from weaponized_interdependence.schemas import FLOWS
 

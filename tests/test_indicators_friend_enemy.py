@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from scipy.optimize import root
 
-from weaponized_interdependence.indicators.friend_enemy import World, balanced
+from weaponized_interdependence.indicators.dependency.friend_enemy import World, balanced
 from weaponized_interdependence.indicators.rank import rank
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.sources.registry import read

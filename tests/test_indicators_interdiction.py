@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weaponized_interdependence.errors import UsageError
-from weaponized_interdependence.indicators import interdiction
+from weaponized_interdependence.indicators.denial import interdiction
 from weaponized_interdependence.indicators.rank import rank, worked
 from weaponized_interdependence.schemas import FLOWS
 

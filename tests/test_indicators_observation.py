@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 
 from weaponized_interdependence.errors import ModelError, UsageError
-from weaponized_interdependence.indicators import listed, provenance
-from weaponized_interdependence.indicators.listed import KChains
+from weaponized_interdependence.indicators.observation import provenance
 from weaponized_interdependence.indicators.rank import rank, worked
+from weaponized_interdependence.indicators.routing import listed
+from weaponized_interdependence.indicators.routing.listed import KChains
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import Network, build_network, to_networkx
 from weaponized_interdependence.schemas import CONTROLS, FLOWS

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
-from weaponized_interdependence.indicators.least_paths import betweenness_of
 from weaponized_interdependence.indicators.rank import rank, worked
+from weaponized_interdependence.indicators.routing.least_paths import betweenness_of
 from weaponized_interdependence.network import Network, build_network, to_igraph, to_networkx, to_sparse
 from weaponized_interdependence.schemas import FLOWS
 

@@ -219,7 +219,7 @@ def test_pairs_that_would_fill_the_memory_are_refused_with_a_mend(monkeypatch: p
     frame = many_items(20, 30, 200)
     whole = rank(frame, "chokepoint", by=("item",))
     named = rank(frame, "chokepoint", by=("item",), target=["N1"])
-    monkeypatch.setattr("weaponized_interdependence.indicators.direct.MOST_PAIRS", 700)
+    monkeypatch.setattr("weaponized_interdependence.indicators.routing.direct.MOST_PAIRS", 700)
     for layer in ("goods", "payments"):
         with pytest.raises(UsageError, match=r"pairs of jurisdiction and target would be scored") as caught:
             rank(frame.with_columns(layer=pl.lit(layer)), "chokepoint", by=("item",))
@@ -227,8 +227,8 @@ def test_pairs_that_would_fill_the_memory_are_refused_with_a_mend(monkeypatch: p
     with pytest.raises(UsageError, match="pairs"):
         rank(frame, "chokepoint", by=("item",), jurisdiction=["N1", "N2"])
     assert rank(frame, "chokepoint", by=("item",), target=["N1"]).equals(named)
-    monkeypatch.setattr("weaponized_interdependence.indicators.direct.MOST_PAIRS", whole.height * 2)
-    monkeypatch.setattr("weaponized_interdependence.indicators.direct._BATCH", 50)
+    monkeypatch.setattr("weaponized_interdependence.indicators.routing.direct.MOST_PAIRS", whole.height * 2)
+    monkeypatch.setattr("weaponized_interdependence.indicators.routing.direct._BATCH", 50)
     assert rank(frame, "chokepoint", by=("item",)).equals(whole)  # item by item gives the same bits
 
 

@@ -15,7 +15,7 @@ from weaponized_interdependence.errors import UsageError
 from weaponized_interdependence.indicators.base import FLOW_UNIT, register
 from weaponized_interdependence.indicators.rank import rank
 from weaponized_interdependence.indicators.registry import INDICATORS, explain, find, page
-from weaponized_interdependence.indicators.routes import ROUTES, Route
+from weaponized_interdependence.indicators.routing.routes import ROUTES, Route
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.schemas import FLOWS, MACRO, SCORES
 from weaponized_interdependence.terms import Layer, weakest

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 
 from weaponized_interdependence.errors import ModelError, UsageError
 from weaponized_interdependence.indicators.base import Context
-from weaponized_interdependence.indicators.chains import Chains, shortest
-from weaponized_interdependence.indicators.production import Production
 from weaponized_interdependence.indicators.rank import rank, worked
-from weaponized_interdependence.indicators.routes import lost_share, route_of
+from weaponized_interdependence.indicators.routing.chains import Chains, shortest
+from weaponized_interdependence.indicators.routing.production import Production
+from weaponized_interdependence.indicators.routing.routes import lost_share, route_of
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import Network, build_network
 from weaponized_interdependence.schemas import CONTROLS, FLOWS
@@ -501,7 +501,7 @@ def test_batches_of_sources_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     ties = {(o, d): int(rng.integers(1, 9)) for o in NODES for d in NODES if o != d and rng.random() < 0.6}
     net = network(ties)
     whole = Chains.of(net)
-    monkeypatch.setattr("weaponized_interdependence.indicators.chains._BATCH", 1)
+    monkeypatch.setattr("weaponized_interdependence.indicators.routing.chains._BATCH", 1)
     assert len(list(shortest(net))) == len(net.nodes)
     single = Chains.of(net)
     grip = np.linspace(0, 1, len(net.nodes))

@@ -20,8 +20,8 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from weaponized_interdependence.errors import ModelError, UsageError
-from weaponized_interdependence.indicators import sinkrank as sinkrank_module
-from weaponized_interdependence.indicators import walks
+from weaponized_interdependence.indicators.finance import sinkrank as sinkrank_module
+from weaponized_interdependence.indicators.finance import walks
 from weaponized_interdependence.indicators.rank import rank, worked, worked_table
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import build_network, to_networkx

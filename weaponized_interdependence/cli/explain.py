@@ -62,7 +62,7 @@ def _everything() -> list[dict[str, Any]]:
 
 def _indicators() -> list[dict[str, Any]]:
     from weaponized_interdependence.indicators.registry import INDICATORS
-    from weaponized_interdependence.indicators.routes import ROUTES
+    from weaponized_interdependence.indicators.routing.routes import ROUTES
 
     return [
         {

@@ -240,7 +240,7 @@ def unheard(inputs: Inputs, chosen: Sequence[str], given: dict[str, Any], scores
     """What was asked and not, or only partly, heard: members of groups without flows, options some do not read."""
     import polars as pl
 
-    from weaponized_interdependence.indicators.rank import absent_members
+    from weaponized_interdependence.indicators.asked import absent_members
     from weaponized_interdependence.indicators.registry import find
 
     for asked in ("jurisdiction", "target"):

@@ -65,7 +65,7 @@ def _numbers_of(group: "pl.DataFrame") -> "pl.DataFrame":
 
 def _routes(layers: "pl.Series", routed: bool) -> list[str]:
     """What a route is on the layers ranked, for indicators that hang on it."""
-    from weaponized_interdependence.indicators.routes import ROUTES
+    from weaponized_interdependence.indicators.routing.routes import ROUTES
     from weaponized_interdependence.terms import Layer
 
     there = [Layer(layer) for layer in layers.unique().sort()] if routed else []

@@ -207,7 +207,7 @@ class Indicator:
     best: Basis = Basis.OBSERVED  # what its result is at best, whatever the data: estimated by a rule, assumed
     scale_invariant: bool = True
     routed: bool = False
-    joint: bool = False  # a routed score that rests on the grips of all players, as in `indicators.coalition`
+    joint: bool = False  # a routed score that rests on the grips of all players, as in `observation.coalition`
     of_item: bool = False  # one score an item, of no node: node is EVERYONE
 
     @property

@@ -4,44 +4,56 @@ A new indicator is one decorated function in a file of its family, imported here
 """
 
 from weaponized_interdependence.errors import UsageError, nearest
-from weaponized_interdependence.indicators import (  # noqa: F401  (importing registers)
+from weaponized_interdependence.indicators.base import REGISTERED, Indicator
+from weaponized_interdependence.indicators.denial import (  # noqa: F401  (importing registers)
     capacity,
     chokepoint,
-    coalition,
+    cuts,
+    detour,
+    interdiction,
+    removal,
+)
+from weaponized_interdependence.indicators.dependency import (  # noqa: F401  (importing registers)
     concentration,
-    content,
+    cutoff_power,
+    dependence,
+    eu_dependency,
+    fragility,
+    friend_enemy,
+    strength,
+)
+from weaponized_interdependence.indicators.finance import (  # noqa: F401  (importing registers)
     core_periphery,
     counting,
     current_flow,
-    cutoff_power,
-    cuts,
-    dependence,
-    detour,
-    eu_dependency,
-    extraction,
-    interdiction,
-    fragility,
-    friend_enemy,
-    group_betweenness,
     liquidity,
-    overlap,
-    pagerank,
-    panopticon,
-    paths,
-    position,
-    provenance,
-    reach,
-    reliance,
-    removal,
-    routing_k,
     sinkrank,
-    strength,
-    structural_paths,
+)
+from weaponized_interdependence.indicators.knobs import KNOBS
+from weaponized_interdependence.indicators.observation import (  # noqa: F401  (importing registers)
+    coalition,
+    overlap,
+    panopticon,
+    provenance,
+    routing_k,
+)
+from weaponized_interdependence.indicators.routing import (
+    reach,
+)
+from weaponized_interdependence.indicators.routing.routes import ROUTES
+from weaponized_interdependence.indicators.topology import (  # noqa: F401  (importing registers)
+    group_betweenness,
+    pagerank,
+    paths,
     structure,
 )
-from weaponized_interdependence.indicators.base import REGISTERED, Indicator
-from weaponized_interdependence.indicators.knobs import KNOBS
-from weaponized_interdependence.indicators.routes import ROUTES
+from weaponized_interdependence.indicators.value_chains import (  # noqa: F401  (importing registers)
+    content,
+    extraction,
+    position,
+    reliance,
+    structural_paths,
+)
 
 INDICATORS: dict[str, Indicator] = dict(sorted(REGISTERED.items()))
 

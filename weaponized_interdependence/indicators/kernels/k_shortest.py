@@ -13,7 +13,7 @@ import numpy as np
 from weaponized_interdependence.compiled import compiled
 from weaponized_interdependence.network import Floats, Ints
 
-# Lengths within this of each other are equal (`indicators.chains`); here twice as much, so that no equal one is lost.
+# Lengths within this of each other are equal (`routing.chains`); here twice as much, so that no equal one is lost.
 _WIDER = 1 + 2e-12
 
 

@@ -3,7 +3,7 @@
 A pair's distance is found by two searches of Dijkstra's method, forward from one end and backward from the other, that
 stop once no way shorter than the best can be left (the least keys of both sides add up to more). Every path that could
 be least lies in what they settled. The few nodes on such paths are then searched once more, from the first end alone
-and by the tie rule of `indicators.chains`, so that paths are the same as in the exact indicator; and among equal paths
+and by the tie rule of `routing.chains`, so that paths are the same as in the exact indicator; and among equal paths
 each is drawn with the same probability.
 """
 

@@ -1,6 +1,6 @@
 """What passes through every node, or touches a group of nodes, on least-distance paths, in machine code.
 
-The tie rule is that of `indicators.chains`. Distances come first; then u stands before v when
+The tie rule is that of `indicators.routing.chains`. Distances come first; then u stands before v when
 d(u) + length <= d(v) (1 + 1e-12) and d(u) < d(v). So the order of nodes never decides who is tied. Where no two lengths
 are equal the paths from a source make a tree, and shares need not be counted.
 """

@@ -18,9 +18,12 @@ Keywords to add where they are of use:
 - `sizes=(1_000, 10_000)`: measure at several sizes. `prepare(folder, size)` then takes the size; contenders do not. The
   page has the table of the last size, to which limits apply, and one of growth. `upto={"peer": 1_000}` leaves a
   contender out above a size that would take too long; it is then no peer for the ratios of the larger.
-- `limits`: at most so many times the peer's (`wall`, `cpu`, `peak memory`), in absolute terms (`wall s`, `cpu s`,
+- `limits`: at most so many times the peer's (`wall`, `cpu`, `peak memory`), or the wall time of the fastest other
+  contender for which no such limit is asked (`wall of fastest`), in absolute terms (`wall s`, `cpu s`,
   `peak MB`), or of a figure of the contender's own (below). The medians are held against them; a run that exceeds one
   ends with exit code 1.
+- `within={"ours": 0.001}`: how far any number of an answer may be from the first contender's, in absolute terms, at
+  every size where both ran; more is a failure.
 - What a contender gives: arrays or numbers (anything `numpy.asarray` makes floats of) are compared with the peer's, and
   the page has the largest difference; `agree=1e-9` makes more than that, relative to the peer's largest number, a
   failure. A function without arguments gives them when all is measured. A mapping of text to number
@@ -54,6 +57,7 @@ PAGES = ROOT / "docs" / "benchmarks"
 _PREPARE, _COMPARE = "prepare", "compare"
 # What a limit may name: a ratio to the peer, or what was measured; any other name is a figure the contender tells.
 RATIOS = ("wall", "cpu", "peak memory")
+FASTEST = "wall of fastest"
 ABSOLUTE = {"wall s": "wall", "cpu s": "cpu", "peak MB": "peak memory"}
 
 
@@ -73,6 +77,7 @@ class Benchmark:
     agree: float | None = None
     imports: tuple[str, ...] = ()
     notes: str = ""
+    within: Mapping[str, float] = field(default_factory=dict)
 
     def absent(self) -> dict[str, list[str]]:
         """Contenders that cannot run here, and the modules they lack."""
@@ -84,12 +89,16 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Measured:
-    """One size: what the inputs are, the runs of every contender, and how far its answer is from the peer's."""
+    """One size: what the inputs are, the runs of every contender, and how far its answer is from the peer's.
+
+    `differs` is relative to the peer's largest number; `apart` is absolute.
+    """
 
     size: int | None
     inputs: str
     runs: Mapping[str, Sequence[Mapping[str, Any]]]
     differs: Mapping[str, float]
+    apart: Mapping[str, float]
 
     def median(self, contender: str, figure: str) -> float:
         """Median over the runs of a contender."""
@@ -117,10 +126,11 @@ def benchmark(
     agree: float | None = None,
     imports: Sequence[str] = (),
     notes: str = "",
+    within: Mapping[str, float] | None = None,
 ) -> None:
     """Register a benchmark; the module's docstring says what the keywords mean."""
-    limits, requires, upto = dict(limits or {}), dict(requires or {}), dict(upto or {})
-    if unknown := ({*limits} | {*requires} | {*upto}) - {*contenders}:
+    limits, requires, upto, within = dict(limits or {}), dict(requires or {}), dict(upto or {}), dict(within or {})
+    if unknown := ({*limits} | {*requires} | {*upto} | {*within}) - {*contenders}:
         raise ValueError(f"benchmark {name} has no contender {', '.join(sorted(unknown))}")
     REGISTERED[name] = Benchmark(
         name,
@@ -135,6 +145,7 @@ def benchmark(
         agree,
         tuple(imports),
         notes,
+        within,
     )
 
 
@@ -197,10 +208,10 @@ def _measure(bench: Benchmark, size: int | None, repeat: int) -> Measured:
                 if n:  # the first round only fills the page cache
                     runs[contender].append(result)
                     print(f"  {contender}: {result}", file=sys.stderr)
-        differs = _in_a_child(bench, _COMPARE, folder)
+        compared = _in_a_child(bench, _COMPARE, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return Measured(size, inputs, runs, differs)
+    return Measured(size, inputs, runs, compared.get("differs", {}), compared.get("apart", {}))
 
 
 def _in_a_child(bench: Benchmark, contender: str, folder: Path, *size: str) -> dict[str, Any]:
@@ -238,16 +249,18 @@ def _be_the_child(bench: Benchmark, contender: str, folder: Path, *size: int) ->
 
 
 def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    """Of this process and of those it started and waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _answer(bench: Benchmark, contender: str, folder: Path) -> Path:
     return folder / f"answer-{list(bench.contenders).index(contender)}.npy"
 
 
-def _compare(bench: Benchmark, folder: Path) -> dict[str, float]:
-    """Largest difference of every answer from the first, over the first's largest number; infinite if of other shape.
+def _compare(bench: Benchmark, folder: Path) -> dict[str, dict[str, float]]:
+    """Largest difference of every answer from the first: `apart`, and `differs`, which is over the first's largest
+    number; infinite if of other shape.
 
     A number that is not defined (NaN) agrees with one that is not defined either.
     """
@@ -257,12 +270,13 @@ def _compare(bench: Benchmark, folder: Path) -> dict[str, float]:
     if not given:
         return {}
     peer = np.load(_answer(bench, given[0], folder))
-    found = {given[0]: 0.0}
+    differs, apart = {given[0]: 0.0}, {given[0]: 0.0}
     for contender in given[1:]:
         own = np.load(_answer(bench, contender, folder))
         if own.shape != peer.shape or (np.isnan(own) != np.isnan(peer)).any():
-            found[contender] = float("inf")
+            differs[contender] = apart[contender] = float("inf")
             continue
         scale = float(np.nanmax(np.abs(peer), initial=0.0)) or 1.0
-        found[contender] = float(np.nanmax(np.abs(own - peer), initial=0.0)) / scale
-    return found
+        apart[contender] = float(np.nanmax(np.abs(own - peer), initial=0.0))
+        differs[contender] = apart[contender] / scale
+    return {"differs": differs, "apart": apart}

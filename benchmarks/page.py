@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.harness import ABSOLUTE, RATIOS, Benchmark, Measured
+from benchmarks.harness import ABSOLUTE, FASTEST, RATIOS, Benchmark, Measured
 
 
 def page_of(
@@ -28,7 +28,8 @@ def page_of(
         f"Measured {datetime.now(UTC):%Y-%m-%d}, load average {os.getloadavg()[0]:.1f} at the end. {threads()}",
         "",
         f"Median of {repeat} runs, each in a process of its own, the contenders in turn; in brackets the fastest.",
-        f"CPU and peak memory are those of the whole process, imports and mapped input pages included{_clock(bench)}.",
+        "CPU and peak memory are those of the whole process, imports and mapped input pages included, CPU also that of",
+        f"processes it starts{_clock(bench)}.",
         "",
         *_table(last),
         *_figures(last),
@@ -40,7 +41,7 @@ def page_of(
         lines += ["", " ".join(bench.notes.split())]
     for contender, limits in bench.limits.items():
         lines += ["", f"Asked of {contender}: {', '.join(_asked(k, most) for k, most in limits.items())}."]
-    if bench.limits or bench.agree is not None:
+    if bench.limits or bench.within or bench.agree is not None:
         lines += ["", f"EXCEEDED: {'; '.join(failures)}." if failures else "Held."]
     return "\n".join([*lines, "", f"Run again: `python -m benchmarks {bench.name}`", ""]), bool(failures)
 
@@ -123,12 +124,26 @@ def _agreement(bench: Benchmark, measured: Sequence[Measured]) -> list[str]:
             at = f" at size {each.size:,}" if each.size and len(measured) > 1 else ""
             apart = ", ".join(f"{c} by {each.differs[c]:.1e}" for c in others)
             lines += ["", f"Answers{at} differ from those of {peer}, relative to their largest number: {apart}."]
+    for contender, most in bench.within.items():
+        found = [f"{each.apart[contender]:.2g}" for each in measured if _held_to_peer(bench, each, contender)]
+        lines += [
+            "",
+            f"Asked of {contender}: no number more than {most:g} from {next(iter(bench.contenders))}'s, where "
+            f"that ran; the largest difference: {', '.join(found) or 'not measured'}.",
+        ]
     if bench.agree is not None:
         lines += ["", f"Asked of all answers: no more than {bench.agree:g} apart."]
     return lines
 
 
+def _held_to_peer(bench: Benchmark, measured: Measured, contender: str) -> bool:
+    """Whether the contender's answer was compared with that of the benchmark's first."""
+    return contender in measured.apart and next(iter(measured.apart)) == next(iter(bench.contenders))
+
+
 def _asked(key: str, most: float) -> str:
+    if key == FASTEST:
+        return f"wall at most {most:g} times that of the fastest other"
     return f"{key} at most {most:g} times the peer's" if key in RATIOS else f"{key} at most {most:g}"
 
 
@@ -136,7 +151,11 @@ def _exceeded(bench: Benchmark, measured: Measured) -> list[str]:
     peer, found = next(iter(measured.runs)), []
     for contender, limits in bench.limits.items():
         for key, most in limits.items() if contender in measured.runs else ():
-            if key in RATIOS:
+            if key == FASTEST:
+                others = [c for c in measured.runs if FASTEST not in bench.limits.get(c, {})]
+                fastest = min((measured.median(c, "wall") for c in others), default=math.nan)
+                value = measured.median(contender, "wall") / fastest
+            elif key in RATIOS:
                 value = measured.median(contender, key) / measured.median(peer, key)
             else:
                 value = measured.median(contender, ABSOLUTE[key]) if key in ABSOLUTE else measured.told(contender, key)
@@ -146,9 +165,14 @@ def _exceeded(bench: Benchmark, measured: Measured) -> list[str]:
 
 
 def _apart(bench: Benchmark, measured: Measured) -> list[str]:
+    found = [
+        f"{c} is {measured.apart[c]:.1e} > {most:g} from {next(iter(bench.contenders))}"
+        for c, most in bench.within.items()
+        if _held_to_peer(bench, measured, c) and not measured.apart[c] <= most
+    ]
     if bench.agree is None:
-        return []
-    return [f"{c} differs by {d:.1e} > {bench.agree:g}" for c, d in measured.differs.items() if d > bench.agree]
+        return found
+    return found + [f"{c} differs by {d:.1e} > {bench.agree:g}" for c, d in measured.differs.items() if d > bench.agree]
 
 
 def _versioned(package: str) -> str:

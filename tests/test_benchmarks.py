@@ -102,6 +102,45 @@ def test_what_differs_or_exceeds_its_limit_fails_the_run(root: Path, tmp_path: P
     assert said.strip().endswith("gives 1")
 
 
+HELD = """
+import os, subprocess
+
+def prepare(folder):
+    return "nothing"
+
+def first(folder):
+    return [1.0, 2.0]
+
+def burns(folder):  # in a process of its own
+    subprocess.run([sys.executable, "-c", "import time\\nwhile time.process_time() < 0.5: pass"], check=True)
+    return [1.0, 2.02]
+
+h.benchmark("held", "Why?", prepare=prepare, contenders={"slow peer": burns, "library": first, "ours": burns},
+    limits={"ours": {"wall of fastest": 1.0, "cpu s": 0.3}})
+h.benchmark("near", "Why?", prepare=prepare, contenders={"exact": first, "fine": burns}, within={"fine": MOST})
+h._in_a_child = lambda b, c, f, *size: h._be_the_child(b, c, f, *map(int, size))
+print("gives", h.run(h.REGISTERED["NAME"], 1))
+"""
+
+
+def test_ours_is_held_against_the_fastest_and_not_only_the_first(root: Path, tmp_path: Path) -> None:
+    said, page = written(root, tmp_path, HELD.replace("NAME", "held").replace("MOST", "1"))
+    assert "wall at most 1 times that of the fastest other" in page
+    assert "EXCEEDED: ours: wall of fastest" in page
+    assert "ours: cpu s" in page.split("EXCEEDED")[1]  # burnt by a process it started
+    assert said.strip().endswith("gives 1")
+
+
+def test_an_answer_is_held_to_its_stated_error(root: Path, tmp_path: Path) -> None:
+    said, page = written(root, tmp_path, HELD.replace("NAME", "near").replace("MOST", "0.03"))
+    assert "no number more than 0.03 from exact's, where that ran; the largest difference: 0.02." in page
+    assert "Held." in page
+    assert said.strip().endswith("gives 0")
+    said, page = written(root, tmp_path, HELD.replace("NAME", "near").replace("MOST", "0.01"))
+    assert "EXCEEDED: fine is 2.0e-02 > 0.01 from exact" in page
+    assert said.strip().endswith("gives 1")
+
+
 def test_a_limit_on_what_is_no_contender_is_refused(root: Path) -> None:
     code = (
         "import benchmarks.harness as h\n"

@@ -10,7 +10,7 @@ import pytest
 from cli_support import good, wi
 
 from weaponized_interdependence import exports
-from weaponized_interdependence.schemas import FLOWS, MOVES
+from weaponized_interdependence.schemas import FLOWS, MOVES, SCORES
 
 # Exports in bn USD: China passes Germany and the USA, Cuba is new.
 YEARS = {
@@ -167,3 +167,64 @@ def test_many_items_show_those_that_changed_most(tmp_path: Path) -> None:
     assert "2 more groups" in result.stderr
     one = good("compare", tmp_path / "r.parquet", "--item", "HS17:0005").stdout
     assert one.count("2000 -> 2010") == 1
+
+
+@pytest.mark.parametrize("extension", ["csv", "json", "arrow", "xlsx", "printed.json"])
+def test_rankings_are_read_in_every_format_that_is_written(flows: Path, extension: str) -> None:
+    before, after = ranked(flows, "a.parquet", "--period", "2000"), flows.parent / f"b.{extension}"
+    if extension == "printed.json":
+        after.write_text(good("rank", flows, "-i", "export_share", "--period", "2010", "--json").stdout)
+    else:
+        ranked(flows, after.name, "--period", "2010")
+    result = good("compare", before, after, "-o", "-")
+    reference = ranked(flows, "c.parquet", "--period", "2010")
+    assert result.stdout == good("compare", before, reference, "-o", "-").stdout
+    assert ("were not checked" in result.stderr) == (extension == "csv")
+
+
+def scored(tmp_path: Path, name: str, period: str, scores: dict[str, float]) -> Path:
+    """A ranking of these scores, ties sharing the smallest rank."""
+    frame = pl.DataFrame({"node": list(scores), "score": list(scores.values())}).with_columns(
+        rank=pl.col("score").rank("min", descending=True).cast(pl.Int64),
+        **{k: pl.lit(v) for k, v in {"period": period, "layer": "goods", "item": "ALL", "indicator": "mine"}.items()},
+        unit=pl.lit("share"),
+        basis=pl.lit("observed"),
+    )
+    exports.write(frame, tmp_path / name, table=SCORES)
+    return tmp_path / name
+
+
+def test_ties_do_not_drown_the_list(tmp_path: Path) -> None:
+    """Forty nodes score nothing in both and fall from rank 2 to rank 3 because one other came: no news about them."""
+    idle = {f"N{k:02d}": 0.0 for k in range(40)}
+    before = scored(tmp_path, "a.parquet", "2000", {"A": 0.9, "B": 0.0, **idle})
+    after = scored(tmp_path, "b.parquet", "2010", {"A": 0.9, "B": 0.5, **idle})
+    said = good("compare", before, after, "--top", "3").stdout
+    assert "40 with 0 in both are not listed" in said
+    assert "N00" not in said
+    rows = [line.split() for line in said.splitlines() if line.startswith("       ") and "per" not in line]
+    assert [row[:4] for row in rows] == [["1", "1", "=", "A"], ["2", "2", "=", "B"]]
+
+
+def test_a_list_is_as_long_as_asked_and_the_rest_of_a_tie_is_counted(tmp_path: Path) -> None:
+    before = scored(tmp_path, "a.parquet", "2000", {f"N{k:02d}": 1.0 + k for k in range(20)})
+    after = scored(tmp_path, "b.parquet", "2010", {f"N{k:02d}": 5.0 for k in range(20)})
+    said = good("compare", before, after, "--top", "3").stdout
+    assert "and 17 more of rank 3 or better, tied with these" in said
+    # N00 was last of twenty: of a tie, those that moved most come first.
+    assert [n for n in ("N00", "N01", "N02", "N03") if n in said.split()] == ["N00", "N01", "N02"]
+
+
+def test_who_climbed_and_who_fell_are_told_apart(tmp_path: Path) -> None:
+    names = [f"N{k:02d}" for k in range(12)]
+    order = [*names[:3], names[11], *names[3:11]]  # the last climbs to place 4, eight others fall by one
+    before = scored(tmp_path, "a.parquet", "2000", {n: 50.0 - k for k, n in enumerate(names)})
+    after = scored(tmp_path, "b.parquet", "2010", {n: 50.0 - k for k, n in enumerate(order)})
+    said = good("compare", before, after, "--top", "3").stdout
+    climbed, fell = said.split("climbed most below rank 3, of 1 that did")[1].split(
+        "fell most below rank 3, of 8 that did"
+    )
+    assert "N11" in climbed
+    assert "+8" in climbed
+    assert [line.split()[3] for line in fell.splitlines() if "-1" in line] == ["N03", "N04", "N05"]
+    assert "computed from observed flows only" in said

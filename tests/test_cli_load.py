@@ -218,3 +218,17 @@ def test_gdp_becomes_macro(shared_data: Path, tmp_path: Path) -> None:
     result = wi("rank", out)
     assert result.exit_code == 1
     assert "MACRO" in result.stderr
+
+
+def test_a_summary_of_many_units_is_not_said_to_be_of_periods(tmp_path: Path) -> None:
+    """Every input of the chip explorer has a unit of its own, so a line is an input and not a period."""
+    shares = "".join(f"USA,P1,Input {k},N{k},{k}%,\n" for k in range(1, 41))
+    header = "provider_name,provider_id,provided_name,provided_id,share_provided,negligible_market_share\n"
+    (tmp_path / "provision.csv").write_text(header + shares)
+    (tmp_path / "providers.csv").write_text("provider_id,provider_type,country\nP1,country,USA\n")
+    files = [tmp_path / name for name in ("provision.csv", "providers.csv")]
+    said = good("load", "eto", *files, "--period", 2021, "-o", tmp_path / "f.parquet", env={"COLUMNS": "160"}).stdout
+    assert "the 30 largest of 40 lines (period, layer and unit)" in said
+    assert "of 40 periods" not in said
+    shown = [line.split()[3] for line in said.splitlines() if line.startswith("  2021 ")]
+    assert shown == [f"{k}.00" for k in range(40, 10, -1)]

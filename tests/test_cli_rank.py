@@ -267,10 +267,13 @@ def test_knobs_and_capacity_are_named_and_shown(small: Path, tmp_path: Path) -> 
     assert scores_of(out, "panopticon")["USA"] == pytest.approx(0.35)
     assert set(pl.read_parquet(out)["basis"]) == {"assumed"}
     assert json.loads(exports.read_metadata(out)["options"])["capacity"] == {"USA": 0.5}
+    good("rank", small, "-i", "panopticon", "-j", "EU", "--capacity", "eu=0.5", "-o", out)
+    assert scores_of(out, "panopticon")["EU"] == pytest.approx(0.4)
     good("rank", small, "-i", "pagerank", "--set", "damping=0", "-o", out)
     assert len(set(scores_of(out, "pagerank").values())) == 1
     for args, part in (
-        (["-i", "panopticon", "--capacity", "USA=0.5"], "no capacity is given for CHN"),
+        (["-i", "panopticon", "--capacity", "USA=0.5"], "no capacity is given for 2 of the jurisdictions scored"),
+        (["-i", "panopticon", "-j", "EU", "--capacity", "EU=2"], "capacity of EU is 2.0"),
         (["-i", "panopticon", "-j", "USA", "--capacity", "USA=2"], "capacity of USA is 2.0"),
         (["-i", "pagerank", "--set", "dampin=0.5"], "did you mean damping"),
         (["-i", "pagerank", "--set", "damping=x"], "write a number"),
@@ -286,3 +289,14 @@ def test_what_is_only_partly_heard_is_said(small: Path) -> None:
     said = " ".join(good("rank", small, "-i", "panopticon", "-i", "hhi_imports", "-j", "EU").stderr.split())
     assert "hhi_imports: every node is scored, for jurisdiction is not read there" in said
     assert "EU without AUT" in said
+
+
+def test_legal_reach_that_was_used_is_said(small: Path, tmp_path: Path) -> None:
+    rows = [("USA", "CHN", "technology", 0.5, "assumed"), ("USA", "ATLANTIS", "currency", 1.0, "assumed")]
+    exports.write(
+        pl.DataFrame(rows, schema=dict(CONTROLS.schema), orient="row"), tmp_path / "controls.csv", table=CONTROLS
+    )
+    result = good("rank", small, "-i", "panopticon", "-j", "USA", "--controls", tmp_path / "controls.csv")
+    said = " ".join(result.stderr.split())
+    assert "legal reach beyond territory is counted: 1 grip on 1 node, by technology" in said
+    assert "1 node of the controls are not in the data, and count for nothing: ATLANTIS" in said

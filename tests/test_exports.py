@@ -34,7 +34,7 @@ def scores() -> pl.DataFrame:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("extension", [f for f in FORMATS if f != ".xlsx"])
+@pytest.mark.parametrize("extension", FORMATS)
 def test_what_is_written_is_read_back_exactly(scores: pl.DataFrame, tmp_path: Path, extension: str) -> None:
     path = tmp_path / f"scores{extension}"
     write(scores, path, table=SCORES, metadata={"tool": "x"})
@@ -246,3 +246,39 @@ def test_the_bytes_are_on_the_disk_before_the_rename(tmp_path: Path, monkeypatch
     with atomic(tmp_path / "a.txt") as part:
         part.write_text("12345")
     assert done == ["fsync 5", "replace"]
+
+
+@pytest.mark.parametrize("extension", [f for f in FORMATS if f != ".csv"])
+def test_metadata_comes_back_from_every_format_that_holds_it(
+    scores: pl.DataFrame, tmp_path: Path, extension: str
+) -> None:
+    """Also a text longer than a cell of an Excel sheet may be."""
+    path, long = tmp_path / f"s{extension}", "".join(f"{k:07d}," for k in range(10_000))
+    write(scores, path, table=SCORES, metadata={"definitions": long, "tool": "=x", "empty": ""})
+    told = read_metadata(path)
+    assert told["definitions"] == long
+    assert told["tool"] == "=x"
+
+
+def test_a_document_may_name_its_rows_after_the_table(scores: pl.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "printed.json"
+    path.write_text(json.dumps({"metadata": {}, "scores": scores.to_dicts()}))
+    assert_frame_equal(read_frame(path, SCORES), scores)
+    path.write_text(json.dumps({"metadata": {}, "moves": scores.to_dicts()}))
+    with pytest.raises(InputError, match="cannot be read"):
+        read_frame(path, SCORES)
+
+
+def test_a_workbook_without_the_sheet_is_refused(scores: pl.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "other.xlsx"
+    book = openpyxl.Workbook()
+    book.active.title = "mine"
+    book.save(path)
+    with pytest.raises(InputError) as caught:
+        read_frame(path, SCORES)
+    assert "has no sheet 'data'" in str(caught.value)
+    path.write_bytes(b"not a workbook")
+    with pytest.raises(InputError):
+        read_frame(path, SCORES)
+    with pytest.raises(InputError, match="no such file"):
+        read_frame(tmp_path / "absent.xlsx", SCORES)

@@ -5,7 +5,9 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 import networkx as nx
@@ -20,7 +22,7 @@ from weaponized_interdependence.indicators.rank import rank, worked
 from weaponized_interdependence.indicators.routing import least_paths
 from weaponized_interdependence.indicators.routing.chains import shortest
 from weaponized_interdependence.indicators.routing.least_paths import Edges, betweenness_of, refuse_long, steps_of
-from weaponized_interdependence.indicators.topology import paths
+from weaponized_interdependence.indicators.topology import path_sampling, paths
 from weaponized_interdependence.indicators.topology.path_sampling import interval, plan, sampled
 from weaponized_interdependence.network import Floats, Network, build_network, to_igraph, to_networkx
 from weaponized_interdependence.schemas import CONTROLS, FLOWS
@@ -351,7 +353,11 @@ def test_territory_makes_members_and_other_controls_do_not() -> None:
 def test_one_group_of_everyone_and_an_empty_one() -> None:
     circle = [(f"N{k}", f"N{(k + 1) % 6}", 1) for k in range(6)]
     assert set(worked("group_betweenness", circle, jurisdiction=["+".join(f"N{k}" for k in range(6))]).values()) == {0}
-    assert worked("group_betweenness", circle, jurisdiction=["USA"]) == {"USA": 0.0}
+    rows = [("2020", "goods", a, b, "SITC:0", 1.0, None, None, "USD", "observed") for a, b, _ in circle]
+    rows.append(("2020", "goods", "USA", "N0", "SITC:1", 1.0, None, None, "USD", "observed"))
+    flows = pl.DataFrame(rows, schema=dict(FLOWS.schema), orient="row")
+    found = rank(flows, "group_betweenness", by=("item",), jurisdiction=["USA"])
+    assert found.select("item", "score").rows() == [("SITC:0", 0.0), ("SITC:1", 0.0)]  # no node of it in the first
 
 
 # --- memory --------------------------------------------------------------------------------------------------------
@@ -381,3 +387,92 @@ print(peak(200), peak(20_000), peak(40_000))
     base, one, two = (int(kilobytes) for kilobytes in done.stdout.split())
     assert two - base < 3 * (one - base) + 20_000  # squared it would be four times
     assert two - base < 40_000 * 40_000 * 8 / 1024 / 50  # far from a matrix of all pairs
+
+
+# --- limits --------------------------------------------------------------------------------------------------------
+
+
+def test_a_sample_that_may_become_too_large_is_refused_before_a_pair_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "_EXACT_STEPS", 0)
+    flows = pl.concat([flows_of(drawn(k, 60, 500), f"SITC:{k}") for k in range(3)])
+    one = flows.filter(pl.col("item") == "SITC:0")
+    most = plan(60, 0.05, 0.95)[0][-1]
+    monkeypatch.setattr(path_sampling, "MOST_PAIRS", 2 * most)
+    rank(one, "betweenness_sampled", error=0.05)
+
+    def never(*_: object) -> None:
+        raise AssertionError("pairs were drawn")
+
+    monkeypatch.setattr(path_sampling, "_drawing", never)
+    with pytest.raises(UsageError, match="pairs of nodes would be drawn") as refused:
+        rank(flows, "betweenness_sampled", by=("item",), error=0.05)  # each by itself would do
+    assert len(refused.value.faults) == 3
+    monkeypatch.undo()
+    monkeypatch.setattr(paths, "_EXACT_STEPS", 0)
+    monkeypatch.setattr(path_sampling, "MOST_PAIRS", 2 * most)
+    enough = float(refused.value.mend.partition("error=")[2].partition(" ")[0])
+    assert rank(flows, "betweenness_sampled", by=("item",), error=enough).height
+    with pytest.raises(UsageError, match="larger error"):
+        rank(one, "betweenness_sampled", error=1e-4)
+
+
+def test_the_target_sample_of_a_million_nodes_is_within_the_limit() -> None:
+    assert plan(10**6, 1e-3, 0.95)[0][-1] <= path_sampling.MOST_PAIRS < plan(10**6, 1e-4, 0.95)[0][-1]
+
+
+def test_rings_cost_a_step_about_what_random_networks_do() -> None:
+    """Long ways, sources far apart: rounds over all nodes would take a ring of 3,000 some 40 times the looks."""
+    from weaponized_interdependence.indicators.kernels import distances
+    from weaponized_interdependence.indicators.kernels.distances import Ties, make_room
+
+    n = 3000
+    name = np.random.default_rng(1).permutation(n)
+    origin, destination = np.concatenate((name, np.roll(name, 1))), np.concatenate((np.roll(name, 1), name))
+    order = np.argsort(origin, kind="stable")
+    start = np.arange(0, 2 * n + 1, 2)
+    looks = 0
+
+    class Counted:
+        def __init__(self, nodes: np.ndarray[Any, Any]) -> None:
+            self.nodes = nodes
+
+        def __setitem__(self, at: int, node: int) -> None:
+            self.nodes[at] = node
+
+        def __iter__(self) -> Iterator[int]:
+            nonlocal looks
+            looks += len(self.nodes)
+            return iter(self.nodes)
+
+    ties = Ties(start[:-1], start[1:], destination[order].astype(np.int32), np.ones(2 * n))
+    far, wake = np.zeros((n, 8)), np.zeros(n, dtype=np.bool_)
+    spread = distances.spread.py_func  # type: ignore[attr-defined]
+    spread(ties, np.arange(8), make_room(n), Counted(np.zeros(n, dtype=np.int32)), wake, far)
+    place = np.argsort(name)
+    apart = np.abs(place[:, None] - place[None, :8])
+    assert (far == np.minimum(apart, n - apart)).all()
+    assert looks <= 20 * n
+    assert not wake.any()
+
+
+def test_near_ties_of_thousands_of_steps_are_all_drawn() -> None:
+    """From S to each of a row of nodes goes a direct tie, and one from the node before, longer by 0.9e-12 of the whole:
+    tied step by step, though from the first node to the last these add up to far more than 1e-9 of the way.
+    """
+    from weaponized_interdependence.indicators.kernels.distances import Ties
+    from weaponized_interdependence.indicators.kernels.path_samples import make_meeting, sample
+
+    count = 4000
+    far = np.arange(1.0, count + 1)
+    row = [(k, k + 1, 1.0 + 0.9e-12 * (k + 1)) for k in range(1, count)]
+    ends = np.array([(0, k, far[k - 1]) for k in range(1, count + 1)] + row)
+
+    def by(end: int) -> Ties:
+        order = np.lexsort((ends[:, 2], ends[:, end]))
+        start = np.searchsorted(ends[order, end], np.arange(count + 2))
+        return Ties(start[:-1], start[1:], ends[order, 1 - end].astype(np.int32), ends[order, 2].copy())
+
+    last = np.array([count])
+    hits = sample(by(0), by(1), np.array([0]), last, 1, 0, 60, make_meeting(count + 1))
+    # Every one of the 4,000 paths, by the node at which it joins the row, is equally probable.
+    assert np.bincount(hits, minlength=count + 1)[: count // 4].sum() > 0

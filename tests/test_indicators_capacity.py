@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from itertools import permutations
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -316,6 +317,74 @@ def test_detour_on_direct_layers_is_the_chokepoint() -> None:
     flows = [("RUS", "CHN", 3), ("JPN", "CHN", 2)]
     told = {"jurisdiction": ["RUS"], "target": ["CHN"]}
     assert worked("chokepoint_detour", flows, **told) == worked("chokepoint", flows, **told) == {("RUS", "CHN"): 0.6}
+
+
+# B passes on all it gets; in decimal fractions the sums differ in their last digit, by unit now this way, now that.
+PASSED_ON = [("A", "B", 0.9), *(("B", x, 0.3) for x in "CDE")]
+PASSED_ON += [("C", "T", 0.1), ("C", "U", 0.2), ("D", "T", 0.1), ("D", "U", 0.2)]
+
+
+@pytest.mark.parametrize(
+    "name", ["chokepoint_capacity", "chokepoint_cost", "interdiction", "minimum_cut", "minimum_cut_member"]
+)
+def test_no_score_depends_on_the_unit_of_decimal_fractions(name: str) -> None:
+    units = (1.0, 3.0, 7.0, 10.0, 100.0, 1 / 3)
+    found = [worked(name, [(o, d, v * unit) for o, d, v in PASSED_ON], target=["T"]) for unit in units]
+    for scores in found[1:]:
+        assert scores.keys() == found[0].keys()
+        assert [*scores.values()] == pytest.approx([*found[0].values()], rel=1e-9)
+    if name == "minimum_cut":
+        assert found[0] == {"T": 1.0}
+    if name == "chokepoint_capacity":
+        assert {j: s for (j, _), s in found[0].items() if s and s > 1e-9} == pytest.approx(
+            {"A": 1.0, "B": 1.0, "C": 0.5, "D": 0.5}
+        )
+
+
+@pytest.mark.parametrize(
+    "name", ["chokepoint_capacity", "chokepoint_cost", "interdiction", "minimum_cut", "minimum_cut_member"]
+)
+def test_a_supply_lost_in_rounding_is_refused(name: str) -> None:
+    flows = [("A", "B", 1e17), ("B", "A", 1e17), ("A", "T", 1.0)]
+    with pytest.raises(ModelError, match="lost in rounding -> net the flows"):
+        worked(name, flows, target=["T"])
+    flows[:2] = [("A", "B", 1e6), ("B", "A", 1e6)]
+    assert next(iter(worked(name, flows, target=["T"]).values())) == 1.0
+
+
+@pytest.mark.parametrize("scale", [1e-290, 1e-300, 1.0, 1e290])
+def test_small_and_large_units_are_like_any_other(scale: float) -> None:
+    flows = [("A", "B", 3 * scale), ("B", "C", 4 * scale), ("A", "C", scale)]
+    assert worked("flow_betweenness", flows) == pytest.approx({"A": 0.0, "B": 0.75, "C": 0.0})
+    assert worked("chokepoint_capacity", flows, jurisdiction=["A"], target=["C"])["A", "C"] == pytest.approx(0.8)
+
+
+def test_flow_betweenness_is_defined_wherever_others_are_connected() -> None:
+    for large in (1.0, 1e12, 1e15, 1e200):
+        found = worked("flow_betweenness", [("A", "B", large), ("C", "D", 1.0), ("D", "E", 1.0)])
+        assert (found["A"], found["B"]) == (0.0, 0.0)
+        assert found["D"] == pytest.approx(1 / (1 + large))
+    assert worked("flow_betweenness", [("A", "B", 1e12), ("B", "C", 1e12), ("C", "D", 1.0)])["B"] == pytest.approx(1.0)
+    with pytest.raises(ModelError, match=r"1 flow.* leave out the smallest"):
+        worked("flow_betweenness", [("A", "B", 1e17), ("B", "C", 1.0)])
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "one"),
+    [
+        (delivery, "chokepoint_capacity", 15),  # 3 targets x (3 nodes + 2 ties)
+        (delivery, "minimum_cut", 15),
+        (capacity, "flow_betweenness", 18),
+        (detour, "chokepoint_cost", 18),
+    ],
+)
+def test_steps_of_all_items_are_added_up(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, one: int) -> None:
+    flows = table([("A", "B", 1), ("B", "C", 1)])
+    both = pl.concat([flows.with_columns(item=pl.lit(f"HS17:0{k}")) for k in (1, 2)])
+    monkeypatch.setattr(module, "MOST_STEPS", one)
+    assert rank(flows, name).height
+    with pytest.raises(ModelError, match=r"too long -> .*\n  - HS17:01: "):
+        rank(both, name, by=("item",))
 
 
 def test_too_much_is_refused_with_a_mend(monkeypatch: pytest.MonkeyPatch) -> None:

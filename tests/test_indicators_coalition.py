@@ -1,8 +1,9 @@
 """Games of coalitions and overlaps of what is seen, against their definitions computed union by union."""
 
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 from math import factorial
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -11,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 
 from weaponized_interdependence.errors import UsageError
-from weaponized_interdependence.indicators.observation import games
+from weaponized_interdependence.indicators.observation import games, overlap
 from weaponized_interdependence.indicators.observation.games import shapley
 from weaponized_interdependence.indicators.rank import rank, worked
+from weaponized_interdependence.indicators.routing import direct
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.schemas import CONTROLS, FLOWS
 
@@ -332,3 +334,37 @@ def test_bis_claims_and_remittances_are_quick_and_add_up(shared_data: Path) -> N
     )
     together = rank(claims, "chokepoint_rerouted", jurisdiction=["US+GB+FR+JP"], target=["CL"], max_detour=0.5)
     assert coalition["score"].sum() == pytest.approx(together["score"].item())
+
+
+@pytest.mark.parametrize("size", [600])
+def test_what_is_seen_through_others_takes_rows_of_those_reached_only(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every node reaches itself only: as many rows as nodes are made and counted, and no row of zeros on the way."""
+    made, asked = list[int](), list[int]()
+    real = overlap._frame
+
+    def counted(item: str, labels: list[str], others: list[str] | None, score: Any) -> pl.DataFrame:
+        made.append(len(labels))
+        return real(item, labels, others, score)
+
+    monkeypatch.setattr(overlap, "_frame", counted)
+    monkeypatch.setattr(overlap, "refuse_many", asked.append)
+    names = [f"N{k:04d}" for k in range(size)]
+    rows = [("2020", "goods", a, b, "TOTAL", 1.0, None, None, "USD", "observed") for a, b in pairwise(names)]
+    flows = pl.DataFrame(rows, schema=dict(FLOWS.schema), orient="row")
+    found = rank(flows, "observation_through")
+    assert found.height == size
+    assert sum(made) == size
+    assert asked == [size]
+
+
+def test_the_rows_of_what_is_seen_through_others_are_counted_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    flows = [("A", "B", 4), ("B", "C", 5), ("A", "C", 1)]
+    want = worked("observation_through", flows, jurisdiction=["A+B", "C"])
+    assert set(want) == {("A+B", "A"), ("A+B", "B"), ("C", "C")}
+    monkeypatch.setattr(direct, "MOST_PAIRS", 3)
+    assert worked("observation_through", flows, jurisdiction=["A+B", "C"]) == want
+    monkeypatch.setattr(direct, "MOST_PAIRS", 2)
+    with pytest.raises(UsageError, match="up to 3 pairs"):
+        worked("observation_through", flows, jurisdiction=["A+B", "C"])

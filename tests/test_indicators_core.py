@@ -225,3 +225,15 @@ def test_claims_of_2022(shared_data: Path) -> None:
     assert hubs["node"][0] == "JP"  # first lender to the United States, the largest borrower: 1.83 of 13.82 tn
     assert hubs["score"][0] > 1.83 / 13.82
     assert scores.filter(indicator="liquidity_passed_on")["node"].head(2).to_list() == ["US", "GB"]
+
+
+def test_on_dense_data_nearly_all_are_core_unless_small_ties_are_left_out() -> None:
+    from weaponized_interdependence.indicators.registry import INDICATORS
+
+    names = [f"N{k:02d}" for k in range(16)]
+    flows = [(o, d, 1000.0 if o < "N04" and d < "N04" else 1.0) for o in names for d in names if o != d]
+    flows = [tie for tie in flows if tie[:2] not in {("N14", "N15"), ("N15", "N14")}]
+    assert sum(v or 0.0 for v in worked("core_member", flows).values()) >= 14
+    told = worked("core_member", flows, least_tie=0.01)
+    assert {name for name, v in told.items() if v} == set(names[:4])
+    assert "least_tie must be set" in INDICATORS["core_member"].notes

@@ -206,3 +206,30 @@ def test_claims_of_2022(shared_data: Path) -> None:
     assert scores == pytest.approx(want, rel=1e-9)
     assert names[max(scores, key=lambda k: scores[k])] == "US"
     assert got(W, "current_flow_betweenness_directed") == pytest.approx(absorbed(W), rel=1e-8)
+
+
+def test_limits_add_up_over_items_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        ("2020", "payments", o, d, f"SITC:{k}", 1.0, None, None, "USD", "observed")
+        for k in range(3)
+        for o in "ABCD"
+        for d in "ABCD"
+        if o != d
+    ]
+    flows = pl.DataFrame(rows, schema=dict(FLOWS.schema), orient="row")
+    # A network of 4 nodes all tied: 6 pairs x 4 nodes to sort, 12 ties x 4^2 steps.
+    monkeypatch.setattr(current_flow, "_MOST_SORTED", 2.0 * 6 * 4)
+    monkeypatch.setattr(current_flow, "_MOST_STEPS", 2.0 * 12 * 16)
+
+    def never(*_: object) -> None:
+        raise AssertionError("work was begun")
+
+    for name, work in (
+        ("current_flow_betweenness", "_currents"),
+        ("current_flow_betweenness_directed", "_net_passages"),
+    ):
+        assert rank(flows.filter(pl.col("item") != "SITC:2"), name, by=("item",)).height == 8
+        monkeypatch.setattr(current_flow, work, never)
+        with pytest.raises(ModelError, match=r"over 3 item\(s\)") as refused:
+            rank(flows, name, by=("item",))
+        assert len(refused.value.faults) == 3

@@ -191,3 +191,48 @@ def test_too_much_is_refused_with_a_mend(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(module, "MOST_STEPS", 1)
         with pytest.raises(ModelError, match="too long -> "):
             rank(flows, name)
+
+
+def test_steps_of_all_items_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    flows = table([("A", "B", 1), ("B", "C", 1)])
+    both = pl.concat([flows.with_columns(item=pl.lit(f"HS17:0{k}")) for k in (1, 2)])
+    for module, name, one in ((cuts, "distance_fragmentation", 36), (removal, "removal_loss_reach", 15)):
+        monkeypatch.setattr(module, "MOST_STEPS", one)
+        assert rank(flows, name).height == 3
+        with pytest.raises(ModelError, match="too long -> "):
+            rank(both, name, by=("item",))
+
+
+FAMILY = ["articulation", "strong_articulation", "fragmentation", "distance_fragmentation", "removal_loss_reach"]
+
+
+@given(networks(), st.sampled_from([0.03, 0.06, 0.1]))
+@settings(max_examples=20)
+def test_ties_below_the_least_do_not_count(flows: Flows, least: float) -> None:
+    whole = sum(v for *_, v in flows)
+    kept = [f for f in flows if f[2] >= least * whole]
+    present = {x for o, d, _ in flows for x in (o, d)}
+    assume({x for o, d, _ in kept for x in (o, d)} == present)
+    for name in FAMILY:
+        assert worked(name, flows, least_tie=least) == worked(name, kept)
+    # Suppliers are told by all flows, so the smallest cut is compared by trying.
+    for t, size in worked("minimum_cut", flows, least_tie=least).items():
+        if size is not None:
+            others = sorted(present - {t})
+            sets = (set(c) for k in range(len(others) + 1) for c in combinations(others, k))
+            assert size == next(len(s) for s in sets if not counting(flows, kept, t, s))
+
+
+def counting(flows: Flows, kept: Flows, target: str, gone: set[str]) -> bool:
+    graph = directed([(f"{o}'" if o == target else o, d, v) for o, d, v in kept])
+    graph.remove_nodes_from(gone)
+    return target in graph and bool(nx.ancestors(graph, target) & (suppliers(flows, target) | {f"{target}'"}))
+
+
+def test_trifles_may_hide_who_alone_cuts_off() -> None:
+    flows = [("A", "T", 98.0), ("B", "T", 1.0), ("C", "T", 1.0)]
+    assert worked("minimum_cut", flows, target=["T"]) == {"T": 3.0}
+    assert worked("minimum_cut", flows, target=["T"], least_tie=0.02) == {"T": 1.0}
+    assert worked("minimum_cut_member", flows, target=["T"], least_tie=0.02) == {("A", "T"): 1.0}
+    assert worked("minimum_cut", flows, target=["T"], least_tie=0.99) == {"T": 0.0}
+    assert worked("minimum_cut_member", flows, target=["T"], least_tie=0.99) == {}

@@ -1,6 +1,8 @@
 """Interdiction: against trying every set, the bound against the optimum, and the worked example of Wood's arcs."""
 
 import json
+import subprocess
+import sys
 from itertools import combinations, permutations
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weaponized_interdependence.errors import UsageError
+from weaponized_interdependence.errors import ModelError, UsageError
 from weaponized_interdependence.indicators.denial import interdiction
 from weaponized_interdependence.indicators.rank import rank, worked
 from weaponized_interdependence.schemas import FLOWS
@@ -67,22 +69,108 @@ def test_the_programme_finds_the_worst_set(flows: Flows, budget: int, spare: flo
     assert sum(traded[x] for x in chosen) == max(sum(traded[x] for x in c) for c in equal if len(c) == len(chosen))
 
 
-@given(networks(), st.integers(1, 3), st.sampled_from([0.0, 0.5]))
-@settings(max_examples=30)
-def test_the_greedy_bound_holds(flows: Flows, budget: int, spare: float) -> None:
+@given(networks(), st.integers(1, 3), st.sampled_from([0.0, 0.5, 1.0]), st.sets(st.sampled_from(NAMES)))
+@settings(max_examples=40)
+def test_the_greedy_bound_holds(flows: Flows, budget: int, spare: float, named: set[str]) -> None:
     target = flows[0][1]
-    every = tried(flows, target, budget, spare)
+    present = {x for *ends, _ in flows for x in ends}
+    candidates = sorted(named & present - {target})
+    every = {c: lost for c, lost in tried(flows, target, budget, spare).items() if named == set() or named >= {*c}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(interdiction, "EXACT_TIES", 0)
-        found = told(flows, target, budget=budget, spare=spare)
+        asked = {"budget": budget, "spare": spare, "jurisdiction": candidates}
+        found = told(flows, target, **asked) if candidates or not named else None
     if found is None:
-        assert max(every.values()) == 0
+        assert max(every.values(), default=0.0) == 0
         return
     chosen, score, low, high = found
     assert score == low == pytest.approx(every[chosen], abs=1e-11)
     assert low <= max(every.values()) + 1e-11
     assert max(every.values()) <= high + 1e-11
     assert high <= 1
+
+
+def test_two_that_deny_only_together_are_found() -> None:
+    """Either of two ways carries all of it; the other ties make the network too large to be solved exactly."""
+    flows = [("S", "H1", 5.0), ("S", "H2", 5.0), ("H1", "T", 5.0), ("H2", "T", 5.0)]
+    others = [f"X{k:02d}" for k in range(21)]
+    flows += [(o, d, 1.0) for o, d in permutations(others, 2)][:400]
+    told_of = {"jurisdiction": ["H1", "H2"], "spare": 1.0}
+    assert told(flows, "T", **told_of, budget=2) == (("H1", "H2"), 1.0, 1.0, 1.0)
+    found = told(flows, "T", **told_of, budget=1)  # neither does alone, which the bound cannot tell
+    assert found is None or (found[1] == 0.0 and found[3] > 0)
+
+
+def test_what_is_equally_good_is_said_to_be_so_within_a_millionth() -> None:
+    found = told([("A", "T", 1.0), ("B", "T", 1.0000005), ("A", "Z", 5.0)], "T", budget=1)
+    assert found is not None
+    assert found[0] == ("A",)
+    assert found[1] == found[2] == pytest.approx(1 / 2.0000005, abs=1e-12)
+    assert found[2] <= found[3] <= found[2] + 1e-6
+
+
+def test_where_the_solver_runs_out_of_time_the_search_is_greedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    flows = [("A", "T", 6.0), ("B", "C", 3.0), ("C", "T", 3.0), ("D", "T", 1.0)]
+    monkeypatch.setattr(interdiction, "EXACT_TIES", 0)
+    greedy = told(flows, "T", budget=2)
+    monkeypatch.undo()
+    monkeypatch.setattr(interdiction, "SECONDS", 0.0)
+    assert told(flows, "T", budget=2) == greedy
+    assert greedy is not None
+    assert greedy[1] == pytest.approx(0.9)
+
+
+def test_steps_of_all_items_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    flows = table([("A", "T", 6.0), ("B", "T", 4.0)])
+    both = pl.concat([flows.with_columns(item=pl.lit(f"HS17:0{k}")) for k in (1, 2)])
+    monkeypatch.setattr(interdiction, "EXACT_TIES", 0)
+    monkeypatch.setattr(interdiction, "MOST_STEPS", 30)  # 1 target x 3 candidates x budget of 2 x (3 nodes + 2 ties)
+    assert rank(flows, "interdiction", target=["T"]).height == 1
+    with pytest.raises(ModelError, match="too long -> "):
+        rank(both, "interdiction", target=["T"], by=("item",))
+
+
+NOISY = """
+import ctypes, os, sys, threading
+from weaponized_interdependence.indicators.denial.quiet import printed_to_stderr
+libc = ctypes.CDLL(None)
+ready, done = threading.Barrier(2), threading.Barrier(2)
+def inner(k):
+    with printed_to_stderr():
+        ready.wait()
+        libc.printf(b"noise\\n")  # in the C library's buffer
+        os.write(1, b"noise\\n")
+        done.wait()
+print("before", flush=False)
+threads = [threading.Thread(target=inner, args=(k,)) for k in range(2)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+print("after")
+"""
+
+
+def test_what_the_solver_prints_does_not_reach_standard_output() -> None:
+    done = subprocess.run([sys.executable, "-c", NOISY], capture_output=True, text=True, check=True)
+    assert done.stdout == "before\nafter\n"
+    assert done.stderr.count("noise") == 4
+
+
+SOLVED = """
+import polars as pl, ctypes, scipy.optimize
+from weaponized_interdependence.indicators.rank import worked
+real = scipy.optimize.milp
+def loud(*args, **options):
+    ctypes.CDLL(None).printf(b"noise\\n")
+    return real(*args, **options)
+scipy.optimize.milp = loud
+print(worked("interdiction", [("A", "T", 6), ("B", "T", 4), ("B", "U", 1)], budget=1))
+"""
+
+
+def test_a_ranking_written_to_a_pipe_is_clean() -> None:
+    done = subprocess.run([sys.executable, "-c", SOLVED], capture_output=True, text=True, check=True)
+    assert done.stdout == "{('A', 'T'): 0.6, ('B', 'U'): 1.0}\n"
+    assert done.stderr.count("noise") == 4
 
 
 def test_greedy_is_near_the_optimum_on_a_dense_layer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ def test_k_scores_equal_those_of_listing_every_chain(
     held = controls({n: g for n, g in legal.items() if n in nodes}, holder=member)
     scores = rank(frame(ties), K_FAMILY, jurisdiction=[member], controls=held, capacity={member: able}, paths=paths)
     got = {(i, t): s for i, t, s in scores.select("indicator", "counterpart", "score").rows()}
-    grip = {n: g * able for n, g in legal.items()} | {member: able}
+    grip = legal | {member: 1.0}
     seen = {}
     for s, t in ties:
         escapes = sum(
@@ -109,7 +109,7 @@ def test_k_scores_equal_those_of_listing_every_chain(
         flows = [f for f in ties if name != "panopticon_k_extraterritorial" or member not in f]
         flows = [f for f in flows if target is None or target in f]
         value = sum(ties[f] for f in flows)
-        want = float(sum(seen[f] for f in flows) / value) if value else None
+        want = able * float(sum(seen[f] for f in flows) / value) if value else None
         assert got[name, target] == (None if want is None else pytest.approx(want, abs=1e-9)), (name, target)
 
 
@@ -197,15 +197,15 @@ def test_extraterritorial_sight_with_limited_capacity(
         "panopticon_extraterritorial",
         jurisdiction=["+".join(members)],
         controls=held,
-        capacity=dict.fromkeys(members, able),
+        capacity={"+".join(members): able},
     )
-    grip = {n: g * able for n, g in legal.items()} | {m: max(able, able * legal.get(m, 0.0)) for m in members}
+    grip = legal | dict.fromkeys(members, 1.0)
     flows = [f for f in ties if not {*f} & {*members}]
     seen = 0.0
     for s, t in flows:
         chains = {(s, t): Fraction(1)} if layer == "goods" else shared(ties, s, t, 1)
         seen += ties[s, t] * sum(float(p) * (1 - np.prod([1 - grip.get(n, 0.0) for n in c])) for c, p in chains.items())
-    want = seen / sum(ties[f] for f in flows) if flows else None
+    want = able * seen / sum(ties[f] for f in flows) if flows else None
     assert got["score"].to_list() == [None if want is None else pytest.approx(want, abs=1e-9)]
     assert {*got["basis"]} == {"assumed"}
 
@@ -222,7 +222,7 @@ def test_extraterritorial_sight_on_production_paths_with_limited_capacity(able: 
     if share:
         told["controls"] = controls({"B": share}, holder="A")
     got = rank(None, "panopticon_extraterritorial", table=made, **told)["score"].item()
-    coefficients, grip = Z / x, np.array([able, share * able, 0.0, 0.0])
+    coefficients, grip = Z / x, np.array([1.0, share, 0.0, 0.0])
     first, slips = np.repeat([0.0, 1, 1, 1], 2) * (1 - coefficients.sum(axis=0)), np.repeat(1 - grip, 2)
     routed = escaped = 0.0
     for t in range(1, 4):  # whose demand; what begins in A, or never leaves t, is no flow of others
@@ -239,7 +239,7 @@ def test_extraterritorial_sight_on_production_paths_with_limited_capacity(able: 
                 own * (coefficients @ stages[2]),
                 own * slips * (coefficients @ stages[3]),
             ]
-    assert got == pytest.approx(1 - escaped / routed, abs=1e-9)
+    assert got == pytest.approx(able * (1 - escaped / routed), abs=1e-9)
 
 
 # ---- provenance
@@ -291,7 +291,7 @@ def test_provenance_equals_walking_back_step_by_step(
     nodes = sorted({x for pair in ties for x in pair})
     members = nodes[:size]
     held = controls({n: g for n, g in legal.items() if n in nodes}, holder=members[0])
-    capacity = dict.fromkeys(members, able)
+    capacity = {"+".join(members): able}
     with pytest.MonkeyPatch.context() as patch:
         if iterated:  # as for networks too large for a dense inverse
             patch.setattr(provenance, "MOST_DENSE", 1)
@@ -303,10 +303,10 @@ def test_provenance_equals_walking_back_step_by_step(
                 frame(ties, "goods"), WALKS[2], jurisdiction=party, controls=held, capacity=capacity, target=rest
             )
             scores = pl.concat([scores, over])
-    grip = {n: g * able for n, g in legal.items()} | {m: max(able, able * legal.get(m, 0.0)) for m in members}
+    grip = legal | dict.fromkeys(members, 1.0)
     for name, target, score in scores.select("indicator", "counterpart", "score").rows():
         want = walk_reference(ties, grip, {*members}, target, name == WALKS[1])
-        assert score == (None if want is None else pytest.approx(want, abs=1e-8)), (name, target)
+        assert score == (None if want is None else pytest.approx(able * want, abs=1e-8)), (name, target)
 
 
 @settings(deadline=None, max_examples=25)
@@ -378,3 +378,53 @@ def test_what_cannot_be_delivered_otherwise_is_no_more_than_what_has_passed(
         for party, share in passed.items():
             if share is not None:  # a target fed round a circle by itself alone has no source to follow
                 assert denied[party] <= share + 1e-9
+
+
+HIDDEN = {("S", "A"): 1e12, ("A", "V"): 1e12 / 9, ("S", "B"): 1e12, ("B", "V"): 1e12 / 10, ("V", "T"): 1.0}
+
+
+def test_one_path_follows_the_step_rule_where_a_long_tie_hides_a_difference() -> None:
+    # S to V is 10 by A and 11 by B. With the last tie of 1e12 the whole is the same within 1e-12, but A is shorter.
+    flows = {("S", "T"): 1.0}
+    told = {"layer": "payments", "ties": frame(HIDDEN), "jurisdiction": ["A", "B"]}  # type: ignore[arg-type]
+    listed_ = [(o, d, v) for (o, d), v in flows.items()]
+    one, whole = worked("panopticon_k", listed_, **told, paths=1), worked("panopticon", listed_, **told)
+    assert one == whole == {"A": 1.0, "B": 0.0}
+    assert worked("marginal_panopticon", listed_, **told) == {"A": 1.0, "B": 0.0}
+    # More than one path shares by whole lengths, and says so.
+    assert worked("panopticon_k", listed_, **told, paths=2) == pytest.approx({"A": 0.5, "B": 0.5})
+
+
+def test_limits_on_chains_add_up_over_items_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = frame({("A", "B"): 3, ("B", "C"): 2, ("A", "C"): 1})
+    flows = pl.concat([one.with_columns(item=pl.lit(f"SITC:{k}")) for k in range(4)])
+    monkeypatch.setattr(listed, "MOST_CHAINS", 6)  # one item has 3 flows, so 6 chains at most
+    rank(one, "panopticon_k", paths=2)
+
+    def never(*_: object) -> None:
+        raise AssertionError("work was begun")
+
+    monkeypatch.setattr(listed, "_search", never)
+    with pytest.raises(UsageError, match="12 flows"):
+        rank(flows, "panopticon_k", by=("item",), paths=2)
+    monkeypatch.setattr(listed, "MOST_CHAINS", 10**6)
+    monkeypatch.setattr(listed, "MOST_STEPS", 23)  # 2 origins, or destinations, times 3 ties, 4 times
+    for paths in (1, 2):
+        with pytest.raises(UsageError, match="too many"):
+            rank(flows, "panopticon_k", by=("item",), paths=paths)
+
+
+def test_provenance_takes_no_route_and_its_basis_stays() -> None:
+    from weaponized_interdependence.indicators.registry import INDICATORS, explain
+
+    ties: Ties = {("A", "B"): 4, ("B", "C"): 6, ("A", "C"): 1}
+    held = pl.DataFrame([("X", "B", "currency", 0.5, "assumed")], schema=dict(CONTROLS.schema), orient="row")
+    for name in WALKS:
+        assert not INDICATORS[name].routed
+        assert "A route is" not in explain(name)
+        told = {"target": ["C"]} if name.endswith("target") else {}
+        assert set(rank(frame(ties), name, **told)["basis"]) == {"estimated"}
+        bases = dict(rank(frame(ties), name, controls=held, **told).select("node", "basis").rows())
+        assert bases["X"] == "assumed"
+        assert bases["B"] == "estimated"
+    assert "A route is" in explain("panopticon")

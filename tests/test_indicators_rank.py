@@ -161,9 +161,25 @@ def test_unknown_parties_are_reported_together() -> None:
     assert "Germny" in str(caught.value)
 
 
-def test_an_economy_without_flows_touches_nothing() -> None:
-    scores = rank(TWO_ITEMS, ["panopticon", "chokepoint"], jurisdiction=["BRA"], target=["DEU"])
-    assert scores["score"].to_list() == [0.0, 0.0]
+def test_an_economy_without_flows_is_no_zero() -> None:
+    """That the data do not have it says nothing about its power."""
+    with pytest.raises(UsageError, match="jurisdiction BRA has no flows here"):
+        rank(TWO_ITEMS, ["panopticon", "chokepoint"], jurisdiction=["BRA"], target=["DEU"])
+    held = pl.DataFrame([("BRA", "DEU", "currency", 0.5, "observed")], schema=dict(CONTROLS.schema), orient="row")
+    assert rank(TWO_ITEMS, "panopticon", jurisdiction=["BRA"], controls=held)["score"].to_list() == [0.5]
+
+
+def test_names_have_one_spelling_in_scores() -> None:
+    scores = rank(TWO_ITEMS, "chokepoint", jurisdiction=["russia", "RUS", "China+rus"], target=["Germany"])
+    assert scores.select("node", "counterpart").rows() == [("CHN+RUS", "DEU"), ("RUS", "DEU")]
+    with pytest.raises(UnknownCodeError, match="joins a name that is not there"):
+        rank(TWO_ITEMS, "panopticon", jurisdiction=["DEU+"])
+
+
+def test_the_world_is_no_jurisdiction() -> None:
+    world = TWO_ITEMS.with_columns(destination=pl.lit("WLD"))
+    assert "WLD" not in rank(world, "panopticon")["node"]
+    assert set(rank(world, "panopticon", jurisdiction=["DEU", "WLD"])["node"]) == {"DEU", "WLD"}
 
 
 def test_what_is_given_in_vain_is_refused() -> None:
@@ -433,8 +449,8 @@ def test_what_is_read_beside_the_flows_weakens_the_basis() -> None:
 
 
 def test_pairs_that_share_members_have_no_row_and_the_others_do() -> None:
-    scores = rank(TWO_ITEMS, "chokepoint", jurisdiction=["EU", "USA"], target=["DEU", "CHN"])
+    scores = rank(TWO_ITEMS, "chokepoint", jurisdiction=["EU", "RUS"], target=["DEU", "CHN"])
     assert ("EU", "DEU") not in scores.select("node", "counterpart").rows()
-    assert ("USA", "DEU") in scores.select("node", "counterpart").rows()
+    assert ("RUS", "DEU") in scores.select("node", "counterpart").rows()
     with pytest.raises(UsageError, match="DEU and EU share DEU"):
         rank(TWO_ITEMS, "chokepoint", jurisdiction=["EU"], target=["DEU"])

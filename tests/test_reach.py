@@ -143,7 +143,7 @@ def test_content_above_the_threshold_brings_exports_within_reach() -> None:
 
 
 def test_a_direct_input_is_enough_for_the_direct_product_rule() -> None:
-    found = technology(chain(), rule="direct_product", sources=["all"])
+    found = technology(chain(), rule="direct_product", sources=["EXAMPLE:all"])
     assert held(found, "USA") == {"TWN"}
     assert held(found, "TWN") == set()  # sells to final demand only
 

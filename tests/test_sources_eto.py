@@ -114,3 +114,9 @@ def test_the_published_shares(shared_data: Path) -> None:
     assert first["ETO:N30"] == ("SWE", pytest.approx(0.97))
     sums = reading.flows.group_by("item").agg(pl.col("value").sum())["value"]
     assert sums.is_between(50, 105).mean() > 0.9
+
+
+def test_items_keep_their_names_in_a_note(files: tuple[Path, Path]) -> None:
+    """FLOWS has no column for them, and the codes say nothing."""
+    notes = read("eto", *files, year=2021).notes
+    assert "items: ETO:N1 Tools, of a kind" in notes

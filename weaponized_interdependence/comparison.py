@@ -53,7 +53,7 @@ class Ranking:
 
 
 def read_ranking(path: str | Path) -> Ranking:
-    """A ranking from a file of `wi rank -o`; InputError where it is none."""
+    """A ranking from a file of `wi rank -o`, or of what `wi rank --json` prints; InputError where it is none."""
     path = Path(path)
     metadata = _metadata(path)
     kind = metadata.get("table", "SCORES")
@@ -150,21 +150,9 @@ def _metadata(path: Path) -> dict[str, str]:
     """What a file says about its rows; empty for CSV, which has no room for it, and for what cannot be read."""
     # What is wrong with the file is `read_frame`'s to say.
     try:
-        match path.suffix.lower():
-            case ".parquet":
-                return read_metadata(path)
-            case ".json":
-                document = json.loads(path.read_text(encoding="utf-8"))
-                return dict(document.get("metadata", {})) if isinstance(document, dict) else {}
-            case ".arrow":
-                import pyarrow as pa
-
-                with pa.OSFile(str(path), "rb") as source, pa.ipc.open_file(source) as reader:
-                    raw = reader.schema.metadata or {}
-                return {k.decode(): v.decode() for k, v in raw.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        pass
-    return {}
+        return read_metadata(path)
+    except (OSError, ValueError, TypeError, AttributeError, pl.exceptions.PolarsError):
+        return {}
 
 
 def _periods(before: Ranking, after: Ranking | None, asked: tuple[str, str] | None) -> list[tuple[str, str]]:

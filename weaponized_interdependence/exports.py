@@ -15,6 +15,7 @@ from weaponized_interdependence.errors import Fault, InputError, OutputError, Us
 from weaponized_interdependence.schemas import Table
 
 FORMATS = (".parquet", ".csv", ".json", ".arrow", ".xlsx")
+_CELL = 32_000  # characters of one cell of an Excel sheet; it holds 32,767
 
 
 @contextlib.contextmanager
@@ -114,7 +115,11 @@ def check_extension(path: Path) -> None:
 
 
 def read_frame(path: str | Path, table: Table) -> pl.DataFrame:
-    """Read a declared table back from Parquet, Arrow, CSV or JSON written by `write` (or by anyone, same columns)."""
+    """Read a declared table back from a file written by `write` (or by anyone, same columns).
+
+    JSON is a list of rows, or a document that has them under `rows` or the name of the table (`scores`, `controls`), as
+    the commands' --json prints; XLSX has them on the sheet `data`.
+    """
     path = Path(path)
     check_extension(path)
     try:
@@ -126,9 +131,9 @@ def read_frame(path: str | Path, table: Table) -> pl.DataFrame:
             case ".csv":
                 frame = pl.read_csv(path, schema_overrides=table.schema, glob=False)
             case ".json":
-                frame = pl.DataFrame(_json_rows(path), schema_overrides=table.schema, infer_schema_length=None)
+                frame = pl.DataFrame(_json_rows(path, table), schema_overrides=table.schema, infer_schema_length=None)
             case _:
-                raise UsageError(f"cannot read a table from {path.name}", mend="give Parquet, Arrow, CSV or JSON")
+                frame = _read_sheet(path, "data", table.schema)
     except FileNotFoundError as error:
         raise InputError("no such file", where=str(path), mend="check the path") from error
     except (OSError, pl.exceptions.PolarsError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -142,9 +147,10 @@ def read_frame(path: str | Path, table: Table) -> pl.DataFrame:
     return table.conform(frame.select(pl.exclude("^__index_level_\\d+__$")), where=str(path))
 
 
-def _json_rows(path: Path) -> list[dict[str, Any]]:
-    document = json.loads(path.read_text(encoding="utf-8"))
-    rows = document.get("rows") if isinstance(document, dict) else document
+def _json_rows(path: Path, table: Table) -> list[dict[str, Any]]:
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(rows, dict):
+        rows = rows.get("rows", rows.get(table.name.lower()))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError('holds no list of rows: write [{"column": value, ...}, ...]')
     return rows
@@ -157,8 +163,46 @@ def _read_arrow(path: Path) -> pl.DataFrame:
         return cast(pl.DataFrame, pl.from_arrow(reader.read_all()))
 
 
+def _read_sheet(path: Path, sheet: str, types: Mapping[str, Any]) -> pl.DataFrame:
+    import fastexcel
+
+    with path.open("rb"):  # the same errors as of any other file where it cannot be opened
+        pass
+    try:
+        return pl.read_excel(path, sheet_name=sheet, schema_overrides=types, drop_empty_rows=False)
+    except (fastexcel.FastExcelError, pl.exceptions.PolarsError, ValueError) as error:
+        raise ValueError(f"has no sheet {sheet!r} with a table: {str(error).splitlines()[0]}") from error
+
+
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The metadata that `write` put into a Parquet file."""
+    """The metadata that `write` put into a Parquet, Arrow, JSON or XLSX file; of others, CSV among them, nothing."""
+    path = Path(path)
+    match path.suffix.lower():
+        case ".parquet":
+            return _parquet_metadata(path)
+        case ".arrow":
+            import pyarrow as pa
+
+            with pa.OSFile(str(path), "rb") as source, pa.ipc.open_file(source) as reader:
+                raw = reader.schema.metadata or {}
+            return {k.decode(): v.decode() for k, v in raw.items()}
+        case ".json":
+            document = json.loads(path.read_text(encoding="utf-8"))
+            return dict(document.get("metadata", {})) if isinstance(document, dict) else {}
+        case ".xlsx":
+            found: dict[str, str] = {}
+            for key, value in (
+                _read_sheet(path, "metadata", {"key": pl.String, "value": pl.String})
+                .select("key", "value")
+                .drop_nulls()
+                .iter_rows()
+            ):
+                found[key] = found.get(key, "") + str(value)
+            return found
+    return {}
+
+
+def _parquet_metadata(path: Path) -> dict[str, str]:
     import pyarrow.parquet as pq
 
     # The file's own metadata, not the schema's: what polars streams into a file stands only there.
@@ -194,9 +238,11 @@ def _write_xlsx(frame: pl.DataFrame, path: Path, notes: dict[str, str]) -> None:
     book = xlsxwriter.Workbook(cast(Any, str(path)), options)
     try:
         frame.write_excel(book, worksheet="data", autofit=True, float_precision=6)
-        pl.DataFrame(
-            {"key": list(notes), "value": list(notes.values())}, schema={"key": pl.String, "value": pl.String}
-        ).write_excel(book, worksheet="metadata", autofit=True)
+        # A longer text is left out by Excel: it goes on in further rows of the same key.
+        parts = [(k, v[at : at + _CELL]) for k, v in notes.items() for at in range(0, max(len(v), 1), _CELL)]
+        pl.DataFrame(parts, schema={"key": pl.String, "value": pl.String}, orient="row").write_excel(
+            book, worksheet="metadata", autofit=True
+        )
         book.close()
     except xlsxwriter.exceptions.FileCreateError as error:  # not an OSError, though it stands for one
         raise OSError(str(error)) from error

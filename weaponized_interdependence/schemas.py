@@ -251,10 +251,16 @@ SCORES = Table(
         Column(
             "low",
             _NUMBER,
-            "lower end under what is assumed or sampled; of draws a quantile",
+            "lower end under what is assumed or sampled; of draws the (1 - confidence) / 2 quantile: 2.5 per cent of "
+            "draws lie below at the confidence of 95 per cent that wi rank --draws has",
             nullable=True,
         ),
-        Column("high", _NUMBER, "upper end likewise; both null where nothing is assumed or sampled", nullable=True),
+        Column(
+            "high",
+            _NUMBER,
+            "upper end likewise, 2.5 per cent of draws lying above; both null where nothing is assumed or sampled",
+            nullable=True,
+        ),
         Column(
             "rank",
             _WHOLE,
@@ -264,10 +270,15 @@ SCORES = Table(
         Column(
             "rank_low",
             _WHOLE,
-            "best rank, as a quantile over draws of perturbed flows",
+            "best rank over draws of perturbed flows, 2.5 per cent of draws being better (confidence 95 per cent)",
             nullable=True,
         ),
-        Column("rank_high", _WHOLE, "worst rank, likewise; null where nothing was drawn", nullable=True),
+        Column(
+            "rank_high",
+            _WHOLE,
+            "worst rank likewise, 2.5 per cent being worse; null where nothing was drawn",
+            nullable=True,
+        ),
         Column("unit", _TEXT, "unit of the score"),
         Column("basis", _TEXT, "weakest basis of the flows and of all else that was read", vocabulary=Basis),
     ),

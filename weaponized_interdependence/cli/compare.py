@@ -21,7 +21,7 @@ MOST_NAMES = 12
 
 
 def compare(
-    before: Annotated[Path, typer.Argument(metavar="RANKING", help="file of `wi rank -o`: before")],
+    before: Annotated[Path, typer.Argument(metavar="RANKING", help="file of `wi rank -o` (or --json): before")],
     after: Annotated[
         Path | None, typer.Argument(metavar="RANKING", help="after; left out: two periods of the first")
     ] = None,
@@ -154,7 +154,7 @@ def screen(moves: "pl.DataFrame", summary: "pl.DataFrame", top: int) -> None:
                 f"{len(groups) - MOST_GROUPS} more groups of period, layer and item are not shown; -o FILE has all"
             )
     show.say()
-    show.basis_lines(moves["basis"])
+    show.basis_lines(moves["basis"], scores=True)
 
 
 def _groups(
@@ -173,28 +173,55 @@ def _group(facts: dict[str, Any], group: "pl.DataFrame", top: int) -> None:
     import polars as pl
 
     from weaponized_interdependence.cli import show
+    from weaponized_interdependence.harmonize.products import item_name
 
-    item = "all items together" if facts["item"] == "ALL" else f"item {facts['item']}"
+    called = item_name(facts["item"])
+    item = "all items together" if facts["item"] == "ALL" else f"item {facts['item']}{', ' if called else ''}{called}"
     basis = ", ".join(sorted(group["basis"].unique()))
     show.say()
     when = f"{facts['period_before']} -> {facts['period_after']}, {facts['layer']}, {item}"
     show.say(f"{when}; unit {group['unit'][0]}; basis {basis}", indent=2)
     if group.height > 1:
         show.say(_alike(facts, top), indent=2)
-    first = group.filter(pl.col("rank_after") <= top)
+    first, rest = _leading(group, top)
     _table(first, indent=4)
-    rest = group.filter(pl.col("rank_change").fill_null(0) != 0, pl.col("rank_after") > top)
-    order = [pl.col("rank_change").abs(), pl.col("rank_after")]
-    further = rest.sort(order, descending=[True, False], maintain_order=True).head(min(top, FURTHER))
-    if further.height:
-        show.say("largest moves further down", indent=4)
-        _table(further, indent=4)
+    if tied := group.filter(pl.col("rank_after") <= top, ~_nothing()).height - first.height:
+        show.say(f"and {tied:,} more of rank {top} or better, tied with these", indent=4)
+    for sign, title in ((1, "climbed most"), (-1, "fell most")):
+        moved = rest.filter(pl.col("rank_change").sign() == sign)
+        largest = moved.sort([pl.col("rank_change").abs(), "rank_after"], descending=[True, False], maintain_order=True)
+        if moved.height:
+            show.say(f"{title} below rank {top}, of {moved.height:,} that did", indent=4)
+            _table(largest.head(min(top, FURTHER)), indent=4)
+    if nothing := group.filter(_nothing()).height:
+        show.say(f"{nothing:,} with 0 in both are not listed: only their tie moved", indent=4)
     for word, title in (("left", "no longer ranked"), ("entered", "newly ranked")):
         names = group.filter(pl.col("move") == word)
         if names.height:
             who = [f"{n} over {c}" if c else n for n, c in names.select("node", "counterpart").rows()]
             more = f" and {len(who) - MOST_NAMES:,} more" if len(who) > MOST_NAMES else ""
             show.say(f"{title}: {', '.join(who[:MOST_NAMES])}{more}", indent=4)
+
+
+def _leading(group: "pl.DataFrame", top: int) -> tuple["pl.DataFrame", "pl.DataFrame"]:
+    """The first `top` now, and those of a later rank; none whose score is 0 in both.
+
+    Of ties, those that moved most come first: hundreds that share a rank must not drown the list.
+    """
+    import polars as pl
+
+    alive = group.filter(~_nothing())
+    order = ["rank_after", pl.col("rank_change").abs(), "node", "counterpart"]
+    sorted_ = alive.sort(order, descending=[False, True, False, False], nulls_last=True, maintain_order=True)
+    first = sorted_.filter(pl.col("rank_after") <= top).head(top)
+    return first, sorted_.filter(pl.col("rank_after") > top)
+
+
+def _nothing() -> "pl.Expr":
+    """Rows whose score is 0 before and after: their ranks move only because others come to or leave the tie."""
+    import polars as pl
+
+    return (pl.col("score_before") == 0).fill_null(False) & (pl.col("score_after") == 0).fill_null(False)
 
 
 def _alike(facts: dict[str, Any], top: int) -> str:
@@ -229,7 +256,7 @@ def _table(rows: "pl.DataFrame", indent: int) -> None:
             show.Column("rank", [str(r) for r in rows["rank_after"]], True),
             show.Column("was", ["new" if r is None else str(r) for r in rows["rank_before"]], True),
             show.Column("move", ["" if c is None else f"{c:+,}" if c else "=" for c in rows["rank_change"]], True),
-            show.Column("node", nodes, keep=True),
+            show.Column("node", nodes, keep=True, fold=any("+" in node for node in nodes)),
             show.Column("", names),
             show.Column("over", [c or "" for c in rows["counterpart"]], keep=True),
             show.Column("before", texts[: len(nodes)], True, group=heading),

@@ -1,4 +1,4 @@
-"""`wi explain`: what an indicator, a model, a table or a word means, with its formula and its source."""
+"""`wi explain`: what an indicator, a model, a table, a knob, an item or a word means, with its formula and source."""
 
 from typing import Annotated, Any
 
@@ -7,26 +7,50 @@ import typer
 from weaponized_interdependence.cli.arguments import AsJson
 from weaponized_interdependence.cli.completing import complete_explainable
 
+_LISTED = (
+    ("Models", "model"),
+    ("Tables", "table"),
+    ("Vocabularies", "vocabulary"),
+    ("Knobs (--set)", "knob"),
+    ("Draws", "option of draws"),
+)
+
+# What one would type for a vocabulary whose name is another.
+_ALSO = {"reach": "reachkind", "routes": "route", "measure": "measurekind", "ranks": "rank_low", "interval": "draws"}
+_DRAWING = {
+    "draws": "how often wi rank perturbs the flows and ranks again, for intervals of scores and ranks; in each draw "
+    "every tie is multiplied by a factor of its own, the same in every period, whose mean is one",
+    "noise": "standard deviation of the log of a flow's error in a draw: 0.1 is about 10 per cent. How noisy flows are "
+    "no source says: it is the user's assumption, has no default, and the interval is no better than it",
+    "missing": "probability that a draw leaves a tie out, from 0 to below 1; what stays counts 1 / (1 - missing) "
+    "times. The user's assumption; default 0",
+    "seed": "of draws: which random numbers are drawn; the same seed gives the same intervals",
+}
+
 
 def explain(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="indicator, model, table or word; left out: all", autocompletion=complete_explainable
+            metavar="NAME",
+            help="indicator, model, table, knob, word or item (SITC:7); left out: all",
+            autocompletion=complete_explainable,
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain an indicator, a model, a table or a word of the vocabularies; without NAME list them all."""
+    """Explain an indicator, a model, a table, a knob, an item or a word; without NAME list them all."""
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.errors import UsageError, nearest
+    from weaponized_interdependence.terms import Horizon
 
     if name is None:
         overview(as_json)
         return
     found = entries(name)
     if not found:
-        close = alike(name) or nearest(name, explainable())
+        known = [n for n in explainable() if n != Horizon.NONE]  # `none` is near to many words, and meant by few
+        close = [n for n in alike(name) if n in known] or nearest(name, known)
         mend = f"did you mean {' or '.join(close)}?" if close else "`wi explain` lists all names"
         raise UsageError(f"nothing is called {name!r}", mend=mend)
     if as_json:
@@ -40,7 +64,10 @@ def explain(
 
 def entries(name: str) -> list[dict[str, Any]]:
     """Everything that goes by this name: a word may stand in several vocabularies."""
+    if ":" in name:
+        return _item(name)
     wanted = name.casefold().replace("-", "_")
+    wanted = _ALSO.get(wanted, wanted)
     return [e for e in _everything() if e["name"].casefold() == wanted]
 
 
@@ -57,7 +84,7 @@ def explainable() -> list[str]:
 
 
 def _everything() -> list[dict[str, Any]]:
-    return [*_indicators(), *_models(), *_tables(), *_words()]
+    return [*_indicators(), *_models(), *_tables(), *_knobs(), *_drawing(), *_words(), *_columns()]
 
 
 def _indicators() -> list[dict[str, Any]]:
@@ -124,12 +151,97 @@ def _tables() -> list[dict[str, Any]]:
     ]
 
 
+def _knobs() -> list[dict[str, Any]]:
+    from weaponized_interdependence.indicators.knobs import KNOBS
+    from weaponized_interdependence.indicators.registry import INDICATORS
+
+    return [
+        {
+            "what": "knob",
+            "name": name,
+            "meaning": knob.meaning,
+            "set with": f"--set {name}={knob.default:g}",
+            "default": f"{knob.default:g}",
+            "range": knob.span,
+            "read by": ", ".join(i.name for i in INDICATORS.values() if name in i.knobs),
+        }
+        for name, knob in KNOBS.items()
+    ]
+
+
+def _drawing() -> list[dict[str, Any]]:
+    from weaponized_interdependence.cli.rank import CONFIDENCE
+
+    said = _DRAWING | {
+        "confidence": f"of draws: the part of them that low and high, rank_low and rank_high hold, from quantile (1 - "
+        f"confidence) / 2 to (1 + confidence) / 2; {100 * CONFIDENCE:g} per cent in wi rank"
+    }
+    return [{"what": "option of draws", "name": name, "meaning": meaning} for name, meaning in said.items()]
+
+
+def _columns() -> list[dict[str, Any]]:
+    """Columns by name, each with what it means in every table that has it."""
+    from weaponized_interdependence.schemas import TABLES
+
+    found: dict[str, list[dict[str, str]]] = {}
+    for table in TABLES.values():
+        for column in table.columns:
+            found.setdefault(column.name, []).append({"word": table.name, "meaning": column.meaning})
+    return [
+        {"what": "column", "name": name, "meaning": f"column of {', '.join(w['word'] for w in words)}", "words": words}
+        for name, words in found.items()
+    ]
+
+
+def _item(item: str) -> list[dict[str, Any]]:
+    """What an item is: of which classification, in which part of it, and what it is elsewhere."""
+    import polars as pl
+
+    from weaponized_interdependence.errors import UsageError
+    from weaponized_interdependence.harmonize.products import (
+        CLASSIFICATIONS,
+        TARGETS,
+        item_faults,
+        item_name,
+        item_place,
+        translate,
+    )
+
+    head, _, code = item.partition(":")
+    if faults := item_faults([item]):
+        raise UsageError(f"{item} is no item", faults=faults)
+    place, title = item_place(item)
+    inside = "" if place.endswith(f" {code}") or not place else f"part of {place}, "
+    elsewhere = []
+    if head.startswith("HS") and head in CLASSIFICATIONS:
+        for name, about in TARGETS.items():
+            to = translate(pl.Series([item]), name)
+            if found := to.items[0]:
+                told = ": ".join(t for t in (about.partition(",")[0], item_name(found)) if t)
+                elsewhere.append({"word": found, "meaning": f"{told} (most of it, not all)" if to.faults else told})
+    if head not in CLASSIFICATIONS and head not in TARGETS:
+        meaning = f"an item of {head}, a classification that is not this tool's: its names are with its publisher"
+    else:
+        meaning = f"{inside}{title}" if title else "no name of it is kept here, only the form of its code"
+    known = CLASSIFICATIONS.get(head)
+    return [
+        {
+            "what": "item",
+            "name": item,
+            "meaning": meaning,
+            "classification": known.title if known else TARGETS.get(head, head),
+            "words": elsewhere,
+        }
+    ]
+
+
 def _words() -> list[dict[str, Any]]:
     from weaponized_interdependence import terms
+    from weaponized_interdependence.indicators.routing.routes import Route
 
     vocabularies = [
         v for v in vars(terms).values() if isinstance(v, type) and issubclass(v, terms.Term) and v is not terms.Term
-    ]
+    ] + [Route]
     made: list[dict[str, Any]] = []
     for v in vocabularies:
         said = (v.__doc__ or "").strip()
@@ -157,7 +269,7 @@ def overview(as_json: bool) -> None:
             show.Column("unit", [e["unit"] for e in indicators]),
         ]
     )
-    for title, what in (("Models", "model"), ("Tables", "table"), ("Vocabularies", "vocabulary")):
+    for title, what in _LISTED:
         rows = [e for e in everything if e["what"] == what]
         show.heading(title)
         show.table(
@@ -185,6 +297,7 @@ def page(entry: dict[str, Any]) -> None:
             ("unit", entry.get("unit")),
             ("scores", entry.get("scores")),
             ("reads", ", ".join(reads) if reads else None),
+            *((fact, entry.get(fact)) for fact in ("default", "range", "set with", "read by", "classification")),
             ("notes", entry.get("notes")),
             ("source", entry.get("source")),
         ]

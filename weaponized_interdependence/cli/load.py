@@ -229,9 +229,15 @@ def summary_table(reading: "Reading", most: int = 30) -> None:
     from weaponized_interdependence.cli import show
 
     assert reading.summary is not None
-    s = reading.summary.tail(most)
-    if reading.summary.height > most:
-        show.say(f"  the last {most} of {show.count(reading.summary.height, 'period')}")
+    s, every = reading.summary.tail(most), reading.summary
+    if every.height > most:
+        # A line is a period, layer and unit: figures of two units are not summed, and every input may have its own.
+        per_unit = every["unit"].n_unique() > 1 and every["unit"].n_unique() * every["period"].n_unique() > most
+        s = every.sort("period", "value", "unit", descending=[False, True, False]).head(most) if per_unit else s
+        kind = f"the {most} largest" if per_unit else f"the last {most}"
+        lines = "line (period, layer and unit)" if per_unit else "period"
+        plural = "lines (period, layer and unit)" if per_unit else ""
+        show.say(f"  {kind} of {show.count(every.height, lines, plural)}")
     columns = [
         show.Column("period", s["period"].to_list(), keep=True),
         show.Column("indicator" if reading.macro is not None else "layer", s["layer"].to_list(), keep=True),

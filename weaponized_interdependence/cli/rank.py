@@ -8,11 +8,11 @@ import typer
 
 from weaponized_interdependence.cli.arguments import AsJson, option
 from weaponized_interdependence.cli.completing import complete_flows, complete_indicator, complete_layer
+from weaponized_interdependence.cli.ranking import ON_SCREEN
 
 if TYPE_CHECKING:
     import polars as pl
 
-ON_SCREEN = 10
 CONFIDENCE = 0.95
 
 # Where nothing is asked for: both halves of the idea, who sees and who can deny, beside plain size.
@@ -79,7 +79,8 @@ def rank(
     missing: Annotated[float, option(min=0.0, max=0.99, help="part of the ties that a draw leaves out")] = 0.0,
     seed: Annotated[int, option(min=0, help="seed of the draws")] = 0,
     top: Annotated[
-        int | None, option(min=1, help=f"keep ranks up to this; default all in the file, {ON_SCREEN} on the screen")
+        int | None,
+        option(min=1, help=f"keep ranks up to this; default all in the file, {ON_SCREEN} on the screen, fewer by item"),
     ] = None,
     out: Annotated[
         Path | None, option("-o", "--out", help=".parquet .csv .json .arrow .xlsx, or - for CSV on stdout")
@@ -119,15 +120,17 @@ def rank(
     with show.working("ranking"):
         inputs = read_inputs(flows, controls, table, ties, layers=layer or (), items=item or ())
         read_beside(inputs, chosen, macro, elasticities)
-        scores = score(inputs, chosen, {**given, "top": top}, drawn)
+        scored = score(inputs, chosen, given, drawn)
+        scores = scored if top is None else scored.filter(scored["rank"] <= top)
     stated = {**given, **drawn, "layers": layer or [], "items": item or [], "top": top}
-    metadata = ranking_metadata(chosen, inputs=inputs.stamps, options={**stated, "names": inputs.names})
+    options = {**stated, "names": inputs.names}
+    metadata = ranking_metadata(chosen, inputs=inputs.stamps, options=options, sources=published(inputs.stamps))
     if out is not None:
         exports.write(scores, out, table=SCORES, metadata=metadata)
     if as_json:
         show.json_document({"metadata": metadata, "scores": scores})
     elif str(out) != "-":
-        screen(scores, chosen, top or ON_SCREEN, by_item=bool(by))
+        screen(scored, chosen, top, by_item=bool(by), drawn=drawn)  # counts what the file leaves out
         if able:
             show.warn(said_of_capacity(able))
         for said in unheard(inputs, chosen, given, scores):
@@ -238,24 +241,47 @@ def read_beside(inputs: Inputs, chosen: Sequence[str], macro: Path | None, elast
 
 def unheard(inputs: Inputs, chosen: Sequence[str], given: dict[str, Any], scores: "pl.DataFrame") -> Iterator[str]:
     """What was asked and not, or only partly, heard: members of groups without flows, options some do not read."""
-    import polars as pl
 
     from weaponized_interdependence.indicators.asked import absent_members
     from weaponized_interdependence.indicators.registry import find
 
+    if (grips := inputs.tables.get("controls")) is not None:
+        yield from said_of_controls(grips, nodes_of(inputs))
     for asked in ("jurisdiction", "target"):
         names = given[asked]
         if deaf := [name for name in chosen if names and asked not in find(name).needs]:
             yield f"{', '.join(deaf)}: every node is scored, for {asked} is not read there"
         if any(len(name) != 3 for name in names) and scores.height:
-            nodes: set[str] = set()
-            if inputs.flows is not None:
-                ends = pl.concat([inputs.flows.select(node=pl.col(end).unique()) for end in ("origin", "destination")])
-                nodes |= {*ends.collect()["node"]}
-            if "table" in inputs.tables:
-                nodes |= {*inputs.tables["table"].economies}
-            for label, lacking in absent_members(nodes, names, str(scores["period"].max())).items():
+            for label, lacking in absent_members(nodes_of(inputs), names, str(scores["period"].max())).items():
                 yield f"{label} without {', '.join(lacking)}: they have no flows here"
+
+
+def nodes_of(inputs: Inputs) -> set[str]:
+    """Everyone who has a flow or is in the table."""
+    import polars as pl
+
+    nodes: set[str] = set()
+    if inputs.flows is not None:
+        ends = pl.concat([inputs.flows.select(node=pl.col(end).unique()) for end in ("origin", "destination")])
+        nodes |= {*ends.collect()["node"]}
+    if "table" in inputs.tables:
+        nodes |= {*inputs.tables["table"].economies}
+    return nodes
+
+
+def said_of_controls(grips: "pl.DataFrame", nodes: set[str]) -> Iterator[str]:
+    """How much legal reach was used, and what of it names nobody here."""
+    import polars as pl
+
+    from weaponized_interdependence.cli.show import count
+
+    used = grips.filter(pl.col("node").is_in(sorted(nodes)))
+    channels = ", ".join(used["channel"].unique().sort())
+    reached = f" on {count(used['node'].n_unique(), 'node')}, by {channels}" if used.height else ""
+    yield f"legal reach beyond territory is counted: {count(used.height, 'grip')}{reached}"
+    if lost := sorted({*grips["node"]} - nodes):
+        some = ", ".join(lost[:5]) + (" ..." if len(lost) > 5 else "")
+        yield f"{count(len(lost), 'node')} of the controls are not in the data, and count for nothing: {some}"
 
 
 def weights_of(given: Sequence[str], name: str) -> dict[str, float]:
@@ -273,6 +299,18 @@ def weights_of(given: Sequence[str], name: str) -> dict[str, float]:
     if faults:
         raise UsageError(f"cannot use {name}", faults=faults)
     return found
+
+
+def published(stamps: Sequence[Any]) -> dict[str, dict[str, str]]:
+    """Publisher, licence and citation of every input that says them, by its path."""
+    from weaponized_interdependence.exports import read_metadata
+
+    found: dict[str, dict[str, str]] = {}
+    for stamp in stamps:
+        if Path(stamp.path).suffix == ".parquet":
+            told = read_metadata(stamp.path)
+            found[stamp.path] = {key: told[key] for key in ("publisher", "licence", "citation") if key in told}
+    return {path: told for path, told in found.items() if told}
 
 
 def drawing(draws: int | None, noise: float | None, missing: float, seed: int) -> dict[str, Any]:

@@ -6,15 +6,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
+    from weaponized_interdependence.indicators.base import Indicator
+
+ON_SCREEN = 10  # ranks, where it is not said how many
+ON_SCREEN_BY_ITEM = 3  # of each item
+MOST_ITEMS = 12  # that are shown one by one
 MOST_GROUPS = 6
+
+# What the two directions of a flow with the target are, by layer.
+_BOTH_WAYS = {
+    "goods": "its imports and exports",
+    "services": "its imports and exports",
+    "inputs": "the inputs it buys and sells",
+    "claims": "what it is owed and what it owes",
+    "payments": "what it pays and what it is paid",
+    "ownership": "what it owns and what is owned of it",
+}
 
 
 def screen(
-    scores: "pl.DataFrame", chosen: Sequence[str], top: int, *, by_item: bool = False, brief: bool = False
+    scores: "pl.DataFrame",
+    chosen: Sequence[str],
+    top: int | None = None,
+    *,
+    by_item: bool = False,
+    brief: bool = False,
+    drawn: Mapping[str, Any] | None = None,
 ) -> None:
     """The largest scores of every indicator, with what the number means, its unit and its basis.
 
     Lists that are the same as one above are not printed again: on direct routes, what can be seen can be stopped.
+    `drawn` says how flows were perturbed, where they were: draws, noise, missing, seed, confidence.
     """
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.indicators.registry import find
@@ -38,21 +60,24 @@ def screen(
                 show.say(line, indent=2)
         said = meaning
         if indicator.pair and indicator.routed:
-            show.say("Over a target, the flows with the target at either end count: its imports and exports.", indent=2)
+            ways = " or ".join(dict.fromkeys(_BOTH_WAYS[layer] for layer in mine["layer"].unique().sort()))
+            show.say(f"Over a target, the flows with the target at either end count: {ways}.", indent=2)
         groups = list(_groups(mine, by_item))
         for label, group in groups[:MOST_GROUPS]:
             numbers = _numbers_of(group)
             same = next((other for other, told in shown.get(label, ()) if told.equals(numbers)), None)
             shown.setdefault(label, []).append((name, numbers))
             if same is None:
-                ranking_table(label, group, top, pair=indicator.pair, with_item=by_item)
+                ranking_table(label, group, indicator, top, by_item=by_item)
             else:
                 show.say()
                 show.say(f"{label}: the same numbers as {same}, above", indent=2)
         if len(groups) > MOST_GROUPS:
             show.note(f"{len(groups) - MOST_GROUPS} more groups of period and layer are not shown; -o FILE holds all")
     show.say()
-    show.basis_lines(scores["basis"])
+    if drawn:
+        show.say(said_of_draws(drawn), "yellow")
+    show.basis_lines(scores["basis"], scores=True)
     if not brief:
         show.note("formula and source of an indicator: wi explain NAME")
 
@@ -77,29 +102,78 @@ def _groups(scores: "pl.DataFrame", by_item: bool) -> Iterator[tuple[str, "pl.Da
 
     keys = ["period", "layer", "unit"] if by_item else ["period", "layer", "item", "unit"]
     for key, group in scores.group_by(keys, maintain_order=True):
-        period, layer, *rest = map(str, key)
-        what = f"largest over {count(group['item'].n_unique(), 'item')}" if by_item else f"item {rest[0]}"
+        period, layer = map(str, key[:2])
+        items = group["item"].n_unique()
+        if not by_item or items == 1:
+            what = f"item {_item(group['item'][0])}"
+        elif items <= MOST_ITEMS:
+            what = f"each of {count(items, 'item')}"
+        else:
+            what = f"largest over {count(items, 'item')}"
         yield f"{period}, {layer}, {what}".replace("item ALL", "all items together"), group
 
 
-def ranking_table(label: str, group: "pl.DataFrame", top: int, *, pair: bool, with_item: bool) -> None:
-    """One ranked list."""
-    import polars as pl
+def _item(code: str) -> str:
+    """An item with its name, where it has one."""
+    from weaponized_interdependence.harmonize.products import item_name
 
+    return f"{code}, {name}" if (name := item_name(code)) else code
+
+
+def ranking_table(label: str, group: "pl.DataFrame", indicator: "Indicator", top: int | None, *, by_item: bool) -> None:
+    """One ranked list: of all items it has, or the first of each where they are few."""
     from weaponized_interdependence.cli import show
 
     unit, basis = group["unit"][0], ", ".join(sorted(group["basis"].unique()))
-    rows = group.drop_nulls("score").sort("score", descending=True, maintain_order=True).head(top)
+    items = group["item"].n_unique()
+    each = by_item and 1 < items <= MOST_ITEMS
+    rows = _first(group, top or (ON_SCREEN_BY_ITEM if each else ON_SCREEN), each)
     divisor, shown_in = show.scale(rows["score"], unit)
     in_words = "" if shown_in == "per cent" else f"; unit {unit}"
     show.say()
     show.say(f"{label}{in_words}; basis {basis}", "" if basis == "observed" else "yellow", indent=2)
+    if rows.height:
+        show.table(_columns(rows, indicator, divisor, shown_in, with_item=by_item and items > 1), indent=4)
+    if said := _counted(group, rows, indicator):
+        show.say(said, indent=4)
+    if by_item and items > MOST_ITEMS:
+        show.say(f"Of one item: --item {group['item'][0]}; -o FILE holds all.", indent=4)
+
+
+def _first(group: "pl.DataFrame", top: int, each: bool) -> "pl.DataFrame":
+    """The rows to show, largest first; none of zero where others are above, for a list of zeros says nothing."""
+    kept = group.drop_nulls("score")
+    if (kept["score"] > 0).any():
+        kept = kept.filter(~_is_zero())
+    ordered = kept.sort("score", descending=True, maintain_order=True)
+    if not each:
+        return ordered.head(top)
+    return (
+        ordered.sort("item", maintain_order=True).group_by("item", maintain_order=True).head(top).select(kept.columns)
+    )
+
+
+def _is_zero() -> "pl.Expr":
+    """Scores of nothing, whatever was assumed or sampled."""
+    import polars as pl
+
+    return pl.all_horizontal(pl.col(c).fill_null(0.0) == 0 for c in ("score", "low", "high"))
+
+
+def _columns(
+    rows: "pl.DataFrame", indicator: "Indicator", divisor: float, shown_in: str, *, with_item: bool
+) -> list[Any]:
+    from weaponized_interdependence.cli import show
+
     columns = [show.Column("rank", [str(r) for r in rows["rank"]], True)]
     if with_item:
-        columns.append(show.Column("item", rows["item"].to_list(), keep=True))
+        codes = rows["item"].to_list()
+        columns.append(show.Column("item", codes, keep=True))
+        columns.append(show.Column("", _names_once(codes)))
     columns += _who("node", rows["node"].to_list())
-    if pair:
-        columns += _who("over", [p or "" for p in rows["counterpart"]])
+    if indicator.pair:  # of a table, the partner need not be a target
+        partner = "counterpart" if indicator.reads == "table" else "over"
+        columns += _who(partner, [p or "" for p in rows["counterpart"]])
     in_scale = divisor != 1.0 or shown_in == "USD"
     columns.append(show.Column(shown_in if in_scale else "score", show.numbers(rows["score"].to_list(), divisor), True))
     for side in ("low", "high"):
@@ -108,11 +182,26 @@ def ranking_table(label: str, group: "pl.DataFrame", top: int, *, pair: bool, wi
     if rows["rank_low"].is_not_null().any():
         ends = rows.select("rank_low", "rank_high").rows()
         columns.append(show.Column("ranks", ["" if low is None else f"{low}-{high}" for low, high in ends], True))
-    show.table(columns, indent=4)
-    undefined = group.filter(pl.col("score").is_null()).height
-    if group.height > rows.height:
-        beside = f", {undefined:,} of them not defined" if undefined else ""
-        show.say(f"{rows.height} of {group.height:,}{beside}", indent=4)
+    return columns
+
+
+def _names_once(codes: Sequence[str]) -> list[str]:
+    """The name of each item beside its first row."""
+    from weaponized_interdependence.harmonize.products import item_name
+
+    return [item_name(code) if not at or codes[at - 1] != code else "" for at, code in enumerate(codes)]
+
+
+def _counted(group: "pl.DataFrame", rows: "pl.DataFrame", indicator: "Indicator") -> str:
+    """How many of how many are shown, and what became of the rest; empty where all are."""
+    undefined = group["score"].null_count()
+    if undefined == group.height:
+        return f"none of {undefined:,} is defined: `wi explain {indicator.name}` says when"
+    zero = group.drop_nulls("score").filter(_is_zero()).height - rows.filter(_is_zero()).height
+    parts = [f"{rows.height:,} of {group.height:,}"] if group.height > rows.height else []
+    parts += [f"{zero:,} with 0"] if zero else []
+    parts += [f"{undefined:,} not defined"] if undefined else []
+    return "; ".join(parts)
 
 
 def _who(title: str, codes: Sequence[str]) -> list[Any]:
@@ -121,14 +210,32 @@ def _who(title: str, codes: Sequence[str]) -> list[Any]:
     from weaponized_interdependence.harmonize.economies import name_of
 
     names = [_name(code, name_of(code)) for code in codes]
-    return [show.Column(title, codes, keep=True), *([show.Column("", names)] if any(names) else [])]
+    labels = show.Column(title, codes, keep=True, fold=any("+" in code for code in codes))
+    return [labels, *([show.Column("", names)] if any(names) else [])]
 
 
 def _name(node: str, name: str) -> str:
     return "" if name == node else name
 
 
+def said_of_draws(drawn: Mapping[str, Any]) -> str:
+    """What the intervals are, and that how noisy flows are was assumed.
+
+    >>> print(said_of_draws({"draws": 200, "noise": 0.1, "missing": 0.0, "seed": 0, "confidence": 0.95}))
+    low, high and ranks: 95 per cent of 200 draws (seed 0) lie between; in each, every tie is off by a factor of its \
+own, noise 0.1 (standard deviation of its log), and 0 per cent of ties are missing. Noise and missing are your \
+assumption: the intervals are assumed, whatever the basis of the score.
+    """
+    return (
+        f"low, high and ranks: {100 * drawn['confidence']:g} per cent of {drawn['draws']:,} draws "
+        f"(seed {drawn.get('seed', 0)}) lie between; in each, every tie is off by a factor of its own, noise "
+        f"{drawn['noise']:g} (standard deviation of its log), and {100 * drawn.get('missing', 0.0):g} per cent of "
+        "ties are missing. Noise and missing are your assumption: the intervals are assumed, whatever the basis of the "
+        "score."
+    )
+
+
 def said_of_capacity(capacity: Mapping[str, float]) -> str:
     """The weights a user gave, for the screen: they are a judgement, and must not hide."""
     given = ", ".join(f"{code} {weight:g}" for code, weight in sorted(capacity.items()))
-    return f"institutional capacity as given, which multiplies every grip: {given}"
+    return f"institutional capacity as given, which multiplies the scores: {given}"

@@ -104,6 +104,7 @@ class Column:
     keep: bool = False  # codes, names to type
     whole_words: bool = False  # a word that is too long runs over instead of being broken
     one_line: bool = False  # text that does not fit is cut, with ... for the rest: only where it can be had elsewhere
+    fold: bool = False  # labels joined by + run on below, broken after a +: each part stays whole
     group: str = ""  # a heading over this column and its neighbours of the same group
 
     def natural(self) -> int:
@@ -114,7 +115,9 @@ class Column:
         """The width below which digits or codes would be lost, or text become unreadable."""
         widest = max(map(len, self.cells), default=0)
         words = max(map(len, self.name.split()), default=0)
-        return max(widest if self.number or self.keep else min(widest, 14), words)
+        if self.fold:
+            widest = max((len(part) for cell in self.cells for part in _parts(cell)), default=0)
+        return max(widest if self.number or self.keep or self.fold else min(widest, 14), words)
 
 
 def table(columns: Sequence[Column], *, indent: int = 2, headers: bool = True) -> None:
@@ -177,7 +180,29 @@ def _rows(columns: Sequence[Column], widths: Sequence[int]) -> list[list[str]]:
     return rows
 
 
+def _parts(label: str) -> list[str]:
+    """A label in parts that stay whole, each but the last with the + that follows it."""
+    *first, last = label.split("+")
+    return [*(f"{part}+" for part in first), last]
+
+
+def _folded(label: str, width: int) -> list[str]:
+    """A label on as many lines as it needs.
+
+    >>> _folded("CAN+DEU+USA", 8), _folded("EU", 8)
+    (['CAN+DEU+', 'USA'], ['EU'])
+    """
+    lines = [""]
+    for part in _parts(label):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return lines
+
+
 def _cell(text: str, width: int, column: Column) -> list[str]:
+    if column.fold:
+        return _folded(text, width)
     if column.one_line and len(text) > width:
         return [textwrap.shorten(text, width, placeholder=" ...")]
     return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=not column.whole_words) or [""]
@@ -294,11 +319,20 @@ def size(n: int) -> str:
     return f"{n} bytes"
 
 
-def basis_lines(bases: Iterable[str]) -> None:
+# No score is reported by anyone: of scores, a basis says what they were computed from.
+_OF_SCORES = {
+    Basis.OBSERVED: "computed from observed flows only",
+    Basis.ESTIMATED: "computed from estimated flows, or from observed ones by a stated rule or algorithm",
+    Basis.ASSUMED: "moved by something chosen, where a different choice would be as defensible",
+}
+
+
+def basis_lines(bases: Iterable[str], *, scores: bool = False) -> None:
     """Say how the numbers above came to be known, one line a basis; in yellow where they were not simply observed."""
     there = set(bases)
     for basis in (b for b in Basis if b in there):
-        say(f"basis {basis}: {basis.meaning}", style="" if basis is Basis.OBSERVED else "yellow")
+        meaning = _OF_SCORES[basis] if scores else basis.meaning
+        say(f"basis {basis}: {meaning}", style="" if basis is Basis.OBSERVED else "yellow")
 
 
 def json_document(document: Mapping[str, Any]) -> None:

@@ -84,6 +84,16 @@ def expand(names: Iterable[str], on: date, *, extra: Path | None = None, where: 
     return tuple(sorted(found))
 
 
+def canonical(name: str, on: date, *, extra: Path | None = None) -> str:
+    """The one spelling of a name: a group's own, or the ISO3 key of an economy; raises as `expand` does.
+
+    >>> canonical("Germany", date(2022, 1, 1)), canonical("european union", date(2022, 1, 1))
+    ('DEU', 'EU')
+    """
+    known, key = known_groups(extra), _key(name)
+    return known[key].name if key in known else expand([name], on, extra=extra)[0]
+
+
 def expansion_notes(names: Iterable[str], on: date, *, extra: Path | None = None) -> tuple[Fault, ...]:
     """What a reader of an expansion should know: a table older than the day asked for, and each group's own caveat."""
     known = known_groups(extra)

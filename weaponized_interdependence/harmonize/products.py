@@ -9,6 +9,7 @@ from weaponized_interdependence.harmonize.concordances import (
     translate,
     wiod13_industries,
 )
+from weaponized_interdependence.harmonize.item_names import item_name, item_place
 from weaponized_interdependence.harmonize.items import (
     BARE_ITEMS,
     CLASSIFICATIONS,
@@ -49,6 +50,8 @@ __all__ = [
     "hs_sections",
     "item_faults",
     "item_matches",
+    "item_name",
+    "item_place",
     "list_coverage",
     "match_items",
     "match_list",

@@ -6,11 +6,12 @@ from pathlib import Path
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, UnknownCodeError, UsageError
-from weaponized_interdependence.harmonize.groups import expand
+from weaponized_interdependence.harmonize.groups import canonical, expand
 from weaponized_interdependence.indicators.base import Context, Indicator, Party
 from weaponized_interdependence.indicators.knobs import faults as knob_faults
 from weaponized_interdependence.indicators.parts import Flows
 from weaponized_interdependence.indicators.registry import INDICATORS
+from weaponized_interdependence.indicators.routing.reach import jurisdictions
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.periods import last_day
 from weaponized_interdependence.schemas import CONTROLS
@@ -29,7 +30,8 @@ def refuse(
     if not chosen:
         faults.append(Fault("no indicator named", mend=f"choose from {', '.join(INDICATORS)}"))
     if isinstance(by, str) or set(by) - {"item"}:
-        faults.append(Fault(f"cannot rank by {by!r}", mend='by=("item",) ranks each item by itself; () sums the items'))
+        asked = by if isinstance(by, str) else ", ".join(by)
+        faults.append(Fault(f"cannot rank by {asked}", mend="item ranks each by itself; without it they are summed"))
     read = {need for indicator in chosen for need in indicator.needs}
     given = {k: v for k, v in options.items() if v is not None and not (isinstance(v, Sequence) and not v)}
     faults += [
@@ -45,6 +47,11 @@ def refuse(
         if isinstance(value, str)
     ]
     faults += knob_faults(knobs, frozenset[str]().union(*(i.knobs for i in chosen)))
+    weights = options.get("capacity")
+    if isinstance(weights, Mapping):
+        faults += [
+            Fault(f"capacity of {label} is {w}", mend="0 to 1") for label, w in weights.items() if not 0 <= w <= 1
+        ]
     if top is not None and top < 1:
         faults.append(Fault(f"top is {top}", mend="ranks begin at 1"))
     if faults:
@@ -95,19 +102,22 @@ def refuse_other_money(context: Context, labels: pl.DataFrame) -> None:
 def refuse_unmet(
     contexts: Sequence[Context],
     chosen: Sequence[Indicator],
-    target: Sequence[str],
     grips: pl.DataFrame,
     table: IOTable | None,
     ties: Flows | None,
 ) -> None:
     """Raise UsageError where something was given that no part of the flows has any use for."""
     seen = frozenset[str]().union(*(c.nodes for c in contexts))
-    met = {party.label for c in contexts for party in c.targets or () if not c.nodes.isdisjoint(party.codes)}
+    gripping = set(grips.filter(pl.col("node").is_in(sorted(seen)))["jurisdiction"])
     faults = []
     if contexts and table is None and (unread := [i.name for i in chosen if i.reads == "table"]):
-        faults.append(Fault(f"{', '.join(unread)} read an input-output table", mend="give one (table=, --table)"))
+        message = f"{', '.join(unread)} read an input-output table, and none is given"
+        raise UsageError(message, mend="give one with --table (table=): what `wi load wiod` or `wi load icio` wrote")
     if seen:
-        faults += [Fault(f"target {t} has no flows here") for t in dict.fromkeys(target) if t not in met]
+        for kind, named in (("jurisdiction", "jurisdictions"), ("target", "targets")):
+            asked = {party.label: party for c in contexts for party in getattr(c, named) or ()}
+            met = seen | gripping if kind == "jurisdiction" else seen
+            faults += [Fault(f"{kind} {p.label} has no flows here") for p in asked.values() if met.isdisjoint(p.codes)]
     if seen and grips.height and seen.isdisjoint(grips["node"]):
         some = ", ".join(sorted(seen)[:5])
         faults.append(Fault("the controls grip no node of the flows", mend=f"column node must hold ids such as {some}"))
@@ -117,6 +127,25 @@ def refuse_unmet(
         faults.append(Fault(f"the table is of {table.period}, which is not among the periods asked for"))
     if faults:
         raise UsageError("something given is of no use here", faults=faults, mend="mend it or leave it out")
+
+
+def weights(context: Context, groups: Path | None) -> dict[str, float]:
+    """Institutional capacity by label of the jurisdictions scored; UsageError where one has none: it has no default."""
+    if context.capacity is None:
+        return {}
+    given: dict[str, float] = {}
+    for name, weight in context.capacity.items():
+        (party,) = parties([name], context.period, {*context.nodes}, context.controls, groups) or ()
+        given[party.label] = weight
+    scored = jurisdictions(context, sorted(context.nodes))
+    if lacking := [party.label for party in scored if party.label not in given]:
+        raise UsageError(
+            f"no capacity is given for {len(lacking)} of the jurisdictions scored",
+            faults=[Fault(label) for label in lacking[:10]],
+            mend="give one, 0 to 1, for each, groups and coalitions under their own name (EU=0.8); "
+            "with --jurisdiction fewer are scored",
+        )
+    return given
 
 
 def absent_members(
@@ -136,35 +165,44 @@ def absent_members(
 def parties(
     names: Sequence[str], period: str, nodes: set[str], controls: pl.DataFrame, groups: Path | None
 ) -> tuple[Party, ...] | None:
-    """The nodes behind each name. A node stands for itself; any other name for the economies of its group on the
-    period's last day, and for the controls it holds (the EU may hold the euro's clearing).
+    """The nodes behind each name, under its one spelling: Germany is DEU, and so is deu.
+
+    A node stands for itself; any other name for the economies of its group on the period's last day, and for the
+    controls it holds (the EU may hold the euro's clearing).
     """
     if not names:
         return None
     holders, day = set(controls["jurisdiction"]), last_day(period)
 
-    def codes(name: str) -> list[str]:
+    def known(name: str) -> tuple[str, list[str]]:
         if name in nodes:
-            return [name]
+            return name, [name]
         try:
-            return [*([name] if name in holders else []), *expand([name], day, extra=groups)]
+            codes = expand([name], day, extra=groups)
         except UnknownCodeError:
             if name in holders:
-                return [name]
+                return name, [name]
             raise
+        own = canonical(name, day, extra=groups)
+        return own, [*([own] if own in holders else []), *codes]
 
-    found: list[Party] = []
+    found: dict[str, Party] = {}
     faults: list[Fault] = []
-    for label in dict.fromkeys(names):
-        members: list[str] = []
+    for label in names:
+        spelt, members = [], []
         for name in label.split("+"):
             try:
-                members += codes(name.strip())
+                if not name.strip():
+                    raise UnknownCodeError(f"{label!r} joins a name that is not there", mend="write USA+EU")
+                own, codes = known(name.strip())
+                spelt.append(own)
+                members += codes
             except UnknownCodeError as error:
                 faults += error.faults or (Fault(error.message),)
-        found.append(Party(label, tuple(dict.fromkeys(members))))
+        joined = "+".join(spelt)
+        found.setdefault(joined, Party(joined, tuple(dict.fromkeys(members))))
     if faults:
         raise UnknownCodeError(
             "unknown jurisdiction or target", faults=faults, mend="name a node, an economy or a group"
         )
-    return tuple(found)
+    return tuple(found.values())

@@ -10,14 +10,15 @@ see `by_network`.
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from weaponized_interdependence.errors import ModelError
+from weaponized_interdependence.errors import Fault, ModelError
 from weaponized_interdependence.indicators.coded import Coded, decode, encode, margins, networks, without_loops
 from weaponized_interdependence.indicators.knobs import KNOBS
 from weaponized_interdependence.io_table import IOTable
@@ -52,7 +53,7 @@ class Context:
       there. Read them as `coded`, `coded_edges` (whole numbers: fast) or as `flows`, `edges`, `totals` (frames)
     - `nodes`: everyone with a flow, an economy of the table or a tie
     - `jurisdictions`, `targets`: who is scored and against whom; None means every node by itself
-    - `controls`: CONTROLS, may be empty; `capacity`: institutional capacity by code, None where none is weighed
+    - `controls`: CONTROLS, may be empty; `capacity`: institutional capacity by name, None where none is weighed
     - `table`: the input-output table, for production paths and for indicators that
       read it instead of the flows
     - `ties`: the network that flows are routed over on chain layers; None means the flows' own network
@@ -184,6 +185,42 @@ def by_network(
         "score": pl.Series(np.concatenate(scores), dtype=pl.Float64, nan_to_null=True),
     }
     return pl.DataFrame(columns, schema=RESULT)
+
+
+def refuse_long(steps: Iterable[tuple[str, float]], most: float, what: str, mend: str) -> None:
+    """Raise ModelError, before any work, where `steps` of (item, how many) are more than `most` for all items together.
+
+    The message is "<what> take too long", with the items that take the most; `mend` says what to do about it.
+
+    >>> refuse_long([("HS17:01", 60.0), ("HS17:02", 40.0)], 100.0, "largest flows", "rank fewer items at a time")
+    """
+    listed = sorted(steps, key=lambda row: (-row[1], row[0]))
+    whole = sum(count for _, count in listed)
+    if whole > most:
+        raise ModelError(
+            f"{what} over {len(listed):,} item(s) are {whole:.2g} steps, and more than {most:.2g} take too long",
+            faults=[Fault(f"{item}: {count:.2g} steps") for item, count in listed[:5]],
+            mend=mend,
+        )
+
+
+def surplus(sent: npt.NDArray[Any], received: npt.NDArray[Any]) -> Floats:
+    """What is sent beyond what is received, (n,): zero where they differ by a relative 1e-12, which is rounding.
+
+    Who only passes on what it received must not become a supplier by the last digit of a sum.
+
+    >>> surplus(np.array([0.1 + 0.2, 1.0]), np.array([0.3, 3.0])).tolist()
+    [0.0, -2.0]
+    """
+    more = sent - received
+    return np.asarray(np.where(np.abs(more) <= 1e-12 * np.maximum(sent, received), 0.0, more), dtype=np.float64)
+
+
+def counted(net: Network, least_tie: float) -> Network:
+    """The network with those ties only that are at least this share of all its value; all nodes stay."""
+    kept = net.strength >= least_tie * np.sort(net.strength).sum()  # sorted: the same total in whatever order
+    ties = {"origin": net.origin[kept], "destination": net.destination[kept], "strength": net.strength[kept]}
+    return net if kept.all() else replace(net, **ties)
 
 
 @dataclass(frozen=True)

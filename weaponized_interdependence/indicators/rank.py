@@ -18,6 +18,7 @@ from weaponized_interdependence.indicators.asked import (
     refuse_inside,
     refuse_other_money,
     refuse_unmet,
+    weights,
 )
 from weaponized_interdependence.indicators.base import FLOW_UNIT, Context, Indicator
 from weaponized_interdependence.indicators.knobs import KNOBS
@@ -82,7 +83,8 @@ def rank(
         ELASTICITIES: how easily sources of an item replace each other.
     capacity
         Institutional capacity of jurisdictions to use what they hold, 0 to 1 (the second scope condition of Farrell and
-        Newman): it multiplies every grip. Given for some, it must be given for all that are scored.
+        Newman): it multiplies the score of the jurisdiction, group or coalition of that name. Given for some, it must
+        be given for all that are scored.
     top
         Keep ranks up to this one.
     **knobs
@@ -152,17 +154,18 @@ def rank(
             knobs=settled,
         )
         refuse_inside(context)
+        able = weights(context, groups)
         if gross is not None:
             refuse_other_money(context, labels)
         parts = []
         for indicator in chosen:
             if indicator.reads == "table" and own is None:
                 continue
-            parts.append(_scored(indicator, context, labels))
+            parts.append(_weighed(_scored(indicator, context, labels), indicator, able))
         if parts:
             ranked.append(placed(period, layer, parts, top))
         contexts.append(replace(context, given=pl.DataFrame()))  # what it was asked about, without its flows
-    refuse_unmet(contexts, chosen, target, grips, table, ties)
+    refuse_unmet(contexts, chosen, grips, table, ties)
     return pl.concat(ranked, rechunk=False) if ranked else SCORES.empty()
 
 
@@ -172,12 +175,13 @@ def ranking_metadata(
     flows: Flows | None = None,
     inputs: Iterable["Stamp"] = (),
     options: Mapping[str, object] | None = None,
+    sources: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, str]:
     """What a ranking file says about itself: tool, definitions, inputs with hashes, options, knobs, rows left out.
 
     Every value but the tool is JSON text. `knobs` has every number that an indicator read, set or not. `inputs` are the
-    stamps of the files read; `flows`, when given, are counted for rows that no indicator uses (zero values) or that
-    only walks use (self-loops).
+    stamps of the files read, `sources` who published what is in them; `flows`, when given, are counted for rows that no
+    indicator uses (zero values) or that only walks use (self-loops).
     """
     names = [indicators] if isinstance(indicators, str) else list(indicators)
     given = {k: v for k, v in (options or {}).items() if v is not None and v not in ((), [], "", {})}
@@ -186,6 +190,7 @@ def ranking_metadata(
     notes: dict[str, object] = {
         "definitions": {name: find(name).definition() for name in names},
         "inputs": [{"path": s.path, "sha256": s.sha256, "bytes": s.bytes} for s in inputs],
+        **({"sources": sources} if sources else {}),
         "options": {k: v for k, v in given.items() if k not in KNOBS},
         "knobs": {name: str(value) if value == math.inf else value for name, value in settled.items()},
     }
@@ -274,8 +279,6 @@ def _scored(indicator: Indicator, context: Context, labels: pl.DataFrame) -> Sco
         # Of several items at once, such as power nested over them: known no better than the worst of them.
         together = {"item": "ALL", "unit": labels["unit"][0], "basis": str(weakest(*labels["basis"]))}
         labels = pl.concat([labels, pl.DataFrame([together], schema=labels.schema)])
-    if context.capacity is not None and "capacity" in indicator.needs:  # a user's judgement
-        return Scored(indicator.name, frame, labels.with_columns(basis=pl.lit(str(Basis.ASSUMED))))
     least, of_node = indicator.best, dict[str, Basis]()
     if indicator.routed:
         # Only a direct route is reported; a chain or a production path is worked out by a stated rule.
@@ -289,3 +292,17 @@ def _scored(indicator: Indicator, context: Context, labels: pl.DataFrame) -> Sco
             least, of_node = weakest(least, *of_node.values()), {}
     weaker = {str(basis): str(weakest(basis, least)) for basis in Basis}
     return Scored(indicator.name, frame, labels.with_columns(pl.col("basis").replace_strict(weaker)), of_node)
+
+
+def _weighed(scored: Scored, indicator: Indicator, able: Mapping[str, float]) -> Scored:
+    """The scores of jurisdictions times their institutional capacity, which is a judgement of the user."""
+    if not able or "capacity" not in indicator.needs:
+        return scored
+    weight = pl.col("node").replace_strict(dict(able), return_dtype=pl.Float64)
+    columns = [c for c in ("score", "low", "high") if c in scored.frame.columns]
+    return replace(
+        scored,
+        frame=scored.frame.with_columns(pl.col(columns) * weight),
+        labels=scored.labels.with_columns(basis=pl.lit(str(Basis.ASSUMED))),
+        of_node={},
+    )

@@ -64,9 +64,17 @@ def read_table(path: str | Path) -> IOTable:
             mend="is it whole?",
         ) from error
     if labels is None:
-        raise InputError("not an input-output table file", where=str(path), mend="write it with write_table")
+        raise InputError(
+            "not an input-output table file",
+            where=str(path),
+            mend="give what `wi load wiod` or `wi load icio` wrote (write_table)",
+        )
     if lacking := [k for k in _LABELS if k not in labels] + [k for k in _ABOUT if k not in about]:
-        raise InputError(f"its metadata lacks {', '.join(lacking)}", where=str(path), mend="write it with write_table")
+        raise InputError(
+            f"its metadata lacks {', '.join(lacking)}",
+            where=str(path),
+            mend="give what `wi load wiod` or `wi load icio` wrote (write_table)",
+        )
     if wrong := [k for k in _LABELS if not _is_text_list(labels[k])]:
         raise InputError(f"its labels {', '.join(wrong)} are no lists of text", where=str(path), mend="is it damaged?")
     named = {k: tuple(labels[k]) for k in _LABELS}

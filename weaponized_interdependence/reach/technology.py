@@ -67,6 +67,10 @@ def technology(
     UsageError
         Unknown rule, economies or industries, a threshold out of range, all at once.
     """
+    sources, products = (
+        None if codes is None else [code.removeprefix(f"{table.classification}:") for code in codes]
+        for codes in (sources, products)
+    )
     _refuse(table, jurisdictions, rule, threshold, sources, products)
     held = list(jurisdictions) if jurisdictions is not None else list(table.economies)
     exports = exports_of(table)

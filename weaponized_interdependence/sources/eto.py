@@ -93,10 +93,18 @@ def read_eto(
         notes=(
             f"{unsaid} provider(s) are named without a share, and give no flow: an input may have chokepoints that "
             "no share shows",
+            _names(good),
             f"'{OTHERS}' is all smaller providers together: it is no jurisdiction",
         ),
         scope="extract",
     )
+
+
+def _names(good: pl.DataFrame) -> str:
+    """What each item is called: FLOWS has no room for it."""
+    told = good.select("provided_id", "provided_name").drop_nulls().unique("provided_id")
+    ordered = told.sort(pl.col("provided_id").str.slice(1).cast(pl.Int64, strict=False), "provided_id", nulls_last=True)
+    return "items: " + "; ".join(f"ETO:{code} {name}" for code, name in ordered.rows())
 
 
 def _named(files: Sequence[Opened], column: str) -> Opened:

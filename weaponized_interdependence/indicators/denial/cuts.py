@@ -9,20 +9,21 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from weaponized_interdependence.compiled import in_threads
-from weaponized_interdependence.errors import ModelError
-from weaponized_interdependence.indicators.base import RESULT, Context, by_network, register
+from weaponized_interdependence.indicators.base import RESULT, Context, by_network, counted, refuse_long, register
 from weaponized_interdependence.indicators.denial.delivery import (
     Bools,
     Delivery,
     Holdings,
     arcs_of,
     receivers,
-    refuse_long,
+    refuse_many_flows,
 )
-from weaponized_interdependence.indicators.routing.reach import targets
+from weaponized_interdependence.indicators.routing.reach import jurisdictions
 from weaponized_interdependence.network import Floats, Ints, Network, to_igraph, to_sparse
 
-_UNDIRECTED = "none: only whether two nodes trade, in either direction, counts"
+_ENOUGH = "a tie of at least least_tie of the item's value (any, unless set)"
+_UNDIRECTED = f"none: only whether two nodes have {_ENOUGH} in either direction counts"
+_SUPPLIER = f"flow value tells who is a supplier, who sends more than it receives, and what is {_ENOUGH}"
 _BORGATTI = (
     "Borgatti (2006), Identifying sets of key players in a social network, Computational and Mathematical Organization "
     "Theory 12: 21-34, doi:10.1007/s10588-006-7084-x"
@@ -31,23 +32,28 @@ _REMOVED = (
     "A jurisdiction removes the nodes that are wholly within its reach (its territory, and CONTROLS with a share of "
     "1); a partial grip removes nothing. "
 )
-# Steps of the distances between all pairs without each jurisdiction: 200 nodes with all ties are 1.6e9.
-MOST_STEPS = 10_000_000_000
+# Steps of the distances between all pairs without each jurisdiction: 200 nodes with all ties are 3.2e9. All items
+# together, at some 3 ns each, are 50 minutes of one processor.
+MOST_STEPS = 1_000_000_000_000
 
 
 @register(
     title="Smallest cut between a target and its suppliers",
-    formula="k(t) = least number of nodes other than t without which V_t = 0: no path of ties is left from any "
-    "supplier (sent > received), nor from t's own sales back to it",
-    weight_meaning="flow value only tells who is a supplier: who sends more than it receives",
+    formula="k(t) = least number of nodes other than t without which no path of ties of at least least_tie is left "
+    "from any supplier (sent > received), nor from t's own sales back to it",
+    weight_meaning=_SUPPLIER,
     unit="nodes",
     citation="Menger (1927), Zur allgemeinen Kurventheorie, Fundamenta Mathematicae 10: 96-115; Even and Tarjan "
     "(1975), Network flow and testing graph connectivity, SIAM Journal on Computing 4: 507-518",
     notes="Suppliers may be in the cut, so there always is one: at most as many as the target's direct sources. Its "
     "members are in minimum_cut_member. Counted in nodes, whatever they carry: in value the smallest cut at spare 0 is "
     "what the target receives, for all its ties are in use (chokepoint_capacity says what parts of it are worth). "
-    "Large means that many would have to act together. Not defined (null) for a target that receives nothing.",
+    "Large means that many would have to act together. A tie of any size counts, so that a large number may rest on "
+    "trifles: least_tie leaves ties below a share of the item's value out (who is a supplier is still told by all of "
+    "them), and 0 says that no such path was there. Sent and received that differ by a relative 1e-12 are equal. Not "
+    "defined (null) for a target that receives nothing.",
     needs=frozenset({"target"}),
+    knobs=frozenset({"least_tie"}),
 )
 def minimum_cut(context: Context) -> pl.DataFrame:
     """How many nodes, at the least, must refuse together to cut the target (node) off from every supplier.
@@ -61,21 +67,23 @@ def minimum_cut(context: Context) -> pl.DataFrame:
     >>> worked("minimum_cut", flows, target=["T"]), worked("minimum_cut", [*flows, ("C", "E", 1)], target=["T"])
     ({'T': 1.0}, {'T': 2.0})
     """
-    rows = [(item, t, None, cut and float(len(cut))) for item, t, cut in _smallest_cuts(context)]
+    rows = [(item, t, None, None if cut is None else float(len(cut))) for item, t, cut in _smallest_cuts(context)]
     return pl.DataFrame(rows, schema=RESULT, orient="row")
 
 
 @register(
     title="Members of the smallest cut between a target and its suppliers",
     formula="1 / k(t) for the k(t) nodes of the smallest cut that is nearest to t",
-    weight_meaning="flow value only tells who is a supplier: who sends more than it receives",
+    weight_meaning=_SUPPLIER,
     unit="share of a cut, 0 to 1",
     citation="Menger (1927), Fundamenta Mathematicae 10: 96-115; that there is one smallest cut nearest to the sink: "
     "Ford and Fulkerson (1962), Flows in Networks, Princeton University Press",
     notes="1 is a node that alone can cut the target off. Where several cuts are as small, the one nearest to the "
-    "target is told: no node of it can be exchanged for one nearer. Who is in no such cut has no row.",
+    "target is told: no node of it can be exchanged for one nearer. Who is in no such cut has no row. least_tie as "
+    "in minimum_cut: where it leaves no path there is no cut, and no row.",
     pair=True,
     needs=frozenset({"target"}),
+    knobs=frozenset({"least_tie"}),
 )
 def minimum_cut_member(context: Context) -> pl.DataFrame:
     """Which nodes form the smallest cut between a target (counterpart) and its suppliers, each with an equal share.
@@ -98,29 +106,36 @@ def _smallest_cuts(context: Context) -> list[tuple[str, str, list[str] | None]]:
 
     def make() -> list[tuple[str, str, list[str] | None]]:
         found = []
+        refuse_many_flows(context)
         for item, net in context.networks():
-            refuse_long(net, len(targets(context, list(net.nodes))))
-            cuts = in_threads(partial(_smallest_cut, net), receivers(context, net))
+            counts = counted(net, context.knobs["least_tie"]).strength
+            least = float(counts.min(initial=np.inf))
+            cuts = in_threads(partial(_smallest_cut, net, least), receivers(context, net))
             found += [(item, label, cut) for label, cut in cuts]
         return found
 
     return context.keep("smallest cuts", make)
 
 
-def _smallest_cut(net: Network, target: tuple[str, Bools]) -> tuple[str, list[str] | None]:
-    """Every node other than the target's is split in two, with an arc of capacity one between its halves."""
+def _smallest_cut(net: Network, least: float, target: tuple[str, Bools]) -> tuple[str, list[str] | None]:
+    """Every node other than the target's is split in two, with an arc of capacity one between its halves.
+
+    Ties below `least` are left out.
+    """
     from weaponized_interdependence.indicators.kernels.flows import smallest_cut
 
     label, members = target
     delivery = Delivery.to(net, label, members, 0.0)
     if delivery is None:
         return label, None
+    delivery.refuse_unsettled()
     size, others = delivery.sink + 1, np.flatnonzero(~members)
-    tail, head = delivery.arcs[0], delivery.arcs[1]
+    counts = (delivery.tie < 0) | (net.strength[delivery.tie] >= least)
+    tail, head = delivery.arcs[0][counts], delivery.arcs[1][counts]
     halved = np.arange(size)
     halved[others] = size + np.arange(len(others))  # where what a node sends leaves it
     tail, head = np.concatenate((halved[tail], others)), np.concatenate((head, halved[others]))
-    cap = np.concatenate((np.full(len(delivery.arcs[0]), len(others) + 1), np.ones(len(others), dtype=np.int64)))
+    cap = np.concatenate((np.full(int(counts.sum()), len(others) + 1), np.ones(len(others), dtype=np.int64)))
     order = np.argsort(tail, kind="stable")
     arcs = arcs_of(size + len(others), tail[order], head[order])
     _, near = smallest_cut(arcs, cap[order], len(others) + 1, delivery.source, delivery.sink)
@@ -138,6 +153,7 @@ def _smallest_cut(net: Network, target: tuple[str, Bools]) -> tuple[str, list[st
     notes="Above zero exactly for the articulation points. The loosest question of its kind: removal_loss_reach asks "
     "for paths along the direction of flows, strong_articulation for paths both ways. Time grows with nodes and ties "
     "only. Not defined (null) where no two other nodes are connected.",
+    knobs=frozenset({"least_tie"}),
 )
 def articulation(context: Context) -> pl.DataFrame:
     """Share of connected pairs of other nodes that fall apart, whatever the direction of flows, without the node.
@@ -152,7 +168,7 @@ def articulation(context: Context) -> pl.DataFrame:
     """
 
     def score(net: Network) -> Floats:
-        joined, left, own = _without_each(net)
+        joined, left, own = _without_each(counted(net, context.knobs["least_tie"]))
         others = joined - own
         return np.asarray(np.divide(others - left, others, out=np.full(len(own), np.nan), where=others > 0))
 
@@ -162,13 +178,14 @@ def articulation(context: Context) -> pl.DataFrame:
 @register(
     title="Strong articulation point",
     formula="1 where the strongly connected component of v falls apart without v, else 0",
-    weight_meaning="none: only whether a tie exists counts, not its strength",
+    weight_meaning=f"none: only whether {_ENOUGH} exists counts",
     unit="1 or 0",
     citation="Italiano, Laura and Santaroni (2012), Finding strong bridges and strong articulation points in linear "
     "time, Theoretical Computer Science 447: 74-84",
     notes="Without it some two nodes that reach each other no longer do so both ways. removal_loss_reach says how many "
     "pairs that concerns, at a cost of nodes times ties; this is told in nearly linear time. 0 for a node that is in "
     "no cycle, and where the rest of its component is one node.",
+    knobs=frozenset({"least_tie"}),
 )
 def strong_articulation(context: Context) -> pl.DataFrame:
     """Whether some nodes reach each other both ways only as long as the node is there.
@@ -184,7 +201,7 @@ def strong_articulation(context: Context) -> pl.DataFrame:
     >>> worked("strong_articulation", [*ring, ("C", "B", 1)])  # without C, B does not reach A
     {'A': 0.0, 'B': 1.0, 'C': 1.0}
     """
-    return by_network(context, _strong_points)
+    return by_network(context, lambda net: _strong_points(counted(net, context.knobs["least_tie"])))
 
 
 def _strong_points(net: Network) -> Floats:
@@ -212,6 +229,7 @@ def _strong_points(net: Network) -> Floats:
     + "It describes what is left, so in a network that was in pieces before it is above zero for everyone; "
     "articulation is the loss alone. Not defined (null) where fewer than two nodes are left.",
     needs=frozenset({"jurisdiction", "controls"}),
+    knobs=frozenset({"least_tie"}),
 )
 def fragmentation(context: Context) -> pl.DataFrame:
     """Share of pairs of the remaining nodes with no path between them once the node, or jurisdiction, is gone.
@@ -255,6 +273,7 @@ def fragmentation(context: Context) -> pl.DataFrame:
     notes=_REMOVED + "Above zero unless all that are left trade with all; never below fragmentation. Time grows with "
     "jurisdictions x nodes x ties.",
     needs=frozenset({"jurisdiction", "controls"}),
+    knobs=frozenset({"least_tie"}),
 )
 def distance_fragmentation(context: Context) -> pl.DataFrame:
     """How far apart the remaining nodes are, 0 all adjacent to 1 all cut off, once the node, or jurisdiction, is gone.
@@ -270,16 +289,21 @@ def distance_fragmentation(context: Context) -> pl.DataFrame:
     {'A': 0.277777777778, 'C': 0.666666666667}
     """
 
+    refuse_long(
+        (
+            (item, 2.0 * len(jurisdictions(context, list(net.nodes))) * len(net.nodes) * len(net.strength))
+            for item, net in context.networks()
+        ),
+        MOST_STEPS,
+        "distances between all pairs without each jurisdiction",
+        "name jurisdictions, or rank fewer items at a time, until the sum of jurisdictions x nodes x ties is at most "
+        f"{MOST_STEPS // 2:,}, or ask for fragmentation",
+    )
+
     def score(net: Network, held: Holdings) -> Floats:
         from weaponized_interdependence.indicators.kernels.cuts import nearness
 
         first, other = _undirected(net)
-        if len(held.labels) * len(net.nodes) * len(other) > MOST_STEPS:
-            raise ModelError(
-                f"distances of {len(net.nodes)} nodes without each of {len(held.labels)} jurisdictions take too long",
-                mend=f"name jurisdictions until jurisdictions x nodes x ties is at most {MOST_STEPS:,}, or ask for "
-                "fragmentation",
-            )
 
         def left(nodes: Ints) -> float:
             gone = np.zeros(len(net.nodes), dtype=bool)
@@ -295,9 +319,10 @@ def _fragments(context: Context, score: Any) -> pl.DataFrame:
     """1 - score / (n (n - 1)) of every jurisdiction, n being the nodes that it leaves."""
     parts = []
     for item, net in context.networks():
-        held = Holdings.of(context, net, weighed=False)
+        held = Holdings.of(context, net)
         n = len(net.nodes) - np.array([len(nodes) for nodes in held.wholly()])
         pairs = n * (n - 1)
+        net = counted(net, context.knobs["least_tie"])
         found = 1 - np.divide(score(net, held), pairs, out=np.full(len(n), np.nan), where=pairs > 0)
         columns = {"item": item, "node": held.labels, "counterpart": None, "score": found}
         parts.append(pl.DataFrame(columns, schema=RESULT).with_columns(pl.col("score").fill_nan(None)))

@@ -10,11 +10,13 @@ every deficit as its demand, are a feasible flow, and split into paths from supp
 decomposition). The paths that end in the target carry R, and no path begins anywhere but at a supply or at the target.
 
 Arithmetic. Capacities are whole numbers, in units of R / 2^52, so a score is exact up to the rounding of capacities: at
-most half a unit for each tie of a cut. The largest flow in whole numbers is exact, whatever the order of nodes.
+most half a unit for each tie of a cut. The largest flow in whole numbers is exact, whatever the order of nodes. Sent
+and received that differ by a relative 1e-12 are equal (`surplus`). Where flows are so far apart that a supply of t is
+lost in the sums of larger ones, R no longer arrives: that is refused (`refuse_unsettled`).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +25,7 @@ import polars as pl
 
 from weaponized_interdependence.compiled import in_threads
 from weaponized_interdependence.errors import ModelError
-from weaponized_interdependence.indicators.base import RESULT, Context
+from weaponized_interdependence.indicators.base import RESULT, Context, refuse_long, surplus
 from weaponized_interdependence.indicators.routing.direct import refuse_many
 from weaponized_interdependence.indicators.routing.reach import jurisdictions, reach_table, targets
 from weaponized_interdependence.network import Floats, Ints, Network
@@ -36,8 +38,10 @@ BANDED = pl.Schema([*RESULT.items(), ("low", pl.Float64()), ("high", pl.Float64(
 # R in whole numbers; sums over a node's arcs stay far below 2^63, because no flow carries more than R through a node.
 MOST = 2**52
 _HUGE = 1e300
-# Targets x (nodes + ties): a step takes about a microsecond.
-MOST_STEPS = 5_000_000_000
+# Less of R than this arrives only where supplies are lost in rounding.
+_SETTLED = 1e-6
+# Targets x (nodes + ties) of all items: with all jurisdictions a step takes some 2 microseconds of one processor.
+MOST_STEPS = 3_000_000_000
 
 
 def arcs_of(n: int, tail: Ints, head: Ints) -> Arcs:
@@ -91,7 +95,7 @@ class Delivery:
         twin = np.full(n, -1, dtype=np.int64)
         twin[inside] = n + np.arange(len(inside))
         source, sink = n + len(inside), n + len(inside) + 1
-        supply = np.where(members, sent, sent - received)
+        supply = np.where(members, sent, surplus(sent, received))
         suppliers = np.flatnonzero(supply > 0)
         wanted = max(now, min(now * (1 + spare), float(supply[suppliers].sum()))) if beyond else now
         tail = np.concatenate((np.where(members[tail], twin[tail], tail), np.full(len(suppliers), source), inside))
@@ -100,7 +104,7 @@ class Delivery:
         )
         with np.errstate(over="ignore"):
             raw = np.concatenate((value * (1 + spare), supply[suppliers], np.full(len(inside), wanted)))
-            raw = np.minimum(raw * (MOST / wanted), _HUGE)
+            raw = np.minimum(raw / wanted * MOST, _HUGE)
         tie = np.concatenate((tie, np.full(len(suppliers) + len(inside), -1)))
         order = np.argsort(tail, kind="stable")
         arcs = arcs_of(sink + 1, tail[order], head[order])
@@ -114,17 +118,21 @@ class Delivery:
     @cached_property
     def flow(self) -> Ints:
         """A largest flow."""
-        from weaponized_interdependence.indicators.kernels.flows import fill, state_of
-
-        state = state_of(self.sink + 1, self.cap, np.zeros_like(self.cap))
-        state[2][self.source], state[2][self.sink] = MOST, -MOST
-        fill(self.arcs, state)
-        return state[1]
+        return self._filled(self.cap)
 
     @cached_property
     def value(self) -> int:
         """What can be delivered, in units of wanted / MOST; of R it is MOST, up to the rounding of capacities."""
         return int(self.flow[self.arcs[1] == self.sink].sum())
+
+    def refuse_unsettled(self) -> None:
+        """Raise ModelError where R does not arrive, as it must: supplies are lost in the rounding of larger sums."""
+        if self.value < (1 - _SETTLED) * MOST:
+            raise ModelError(
+                f"only {self.value / MOST:.6g} of what {self.label} receives can be traced to a supplier: the flows of "
+                "those before it are so much larger that what they add is lost in rounding",
+                mend="net the flows that go both ways, leave out circles of the largest, or name other targets",
+            )
 
     def again(self, spare: float, beyond: bool = False) -> "Delivery":
         """The same with another spare, or asking for more."""
@@ -138,6 +146,20 @@ class Delivery:
 
         both = held.with_twins(self.twin)
         return denied(self.arcs, self.raw, MOST, self.cap, self.flow, self.source, both.first, both.node, both.grip)
+
+    def past(self, held: "Holdings") -> Ints:
+        """A largest flow past the nodes of the first of the holdings, which are gripped wholly."""
+        gone = np.zeros(self.sink + 1, dtype=bool)
+        gone[held.node[: held.first[1]]] = True
+        return self._filled(np.where(gone[self.arcs[0]] | gone[self.arcs[1]], 0, self.cap))
+
+    def _filled(self, cap: Ints) -> Ints:
+        from weaponized_interdependence.indicators.kernels.flows import fill, state_of
+
+        state = state_of(self.sink + 1, cap, np.zeros_like(cap))
+        state[2][self.source], state[2][self.sink] = MOST, -MOST
+        fill(self.arcs, state)
+        return state[1]
 
     def unlimited(self, held: "Holdings", which: Ints) -> Ints:
         """What could be delivered in spite of some of the holdings if ties had no limit, in units of R / MOST."""
@@ -162,10 +184,9 @@ class Holdings:
     member: Bools
 
     @classmethod
-    def of(cls, context: Context, net: Network, *, weighed: bool = True) -> "Holdings":
-        """Holdings of all jurisdictions of the context, also of those that hold nothing here; `weighed` by capacity."""
+    def of(cls, context: Context, net: Network) -> "Holdings":
+        """Holdings of all jurisdictions of the context, also of those that hold nothing here."""
         nodes = list(net.nodes)
-        context = context if weighed else replace(context, capacity=None)
         labels = tuple(party.label for party in jurisdictions(context, nodes))
         table = reach_table(context, nodes).filter(pl.col("grip") > 0)
         who = pl.DataFrame(
@@ -209,14 +230,22 @@ class Holdings:
         return Holdings(self.labels, first, node, grip, np.insert(self.member, also, self.member[also]))
 
 
-def refuse_long(net: Network, receiving: int) -> None:
+def refuse_many_flows(context: Context) -> None:
     """Raise ModelError, before any work, where so many deliveries over so many ties would take hours."""
-    steps = receiving * sum(net.size)
-    if steps > MOST_STEPS:
-        raise ModelError(
-            f"largest flows to {receiving:,} targets over {sum(net.size):,} nodes and ties take too long",
-            mend=f"name targets until targets x (nodes + ties) is at most {MOST_STEPS:,}, or aggregate",
-        )
+    refuse_long(
+        ((item, float(receiving * (n + m))) for item, n, m, receiving in sizes(context)),
+        MOST_STEPS,
+        "largest flows to targets",
+        "name targets, or rank fewer items at a time, until the sum of targets x (nodes + ties) is at most "
+        f"{MOST_STEPS:,}, or aggregate",
+    )
+
+
+def sizes(context: Context) -> Iterator[tuple[str, int, int, int]]:
+    """(item, nodes, ties, how many targets have a node here) of every item."""
+    for item, net in context.networks():
+        here = frozenset(net.nodes)
+        yield item, *net.size, sum(not here.isdisjoint(party.codes) for party in targets(context, list(net.nodes)))
 
 
 def score_pairs(context: Context, spare: float, score: Callable[[Delivery, Holdings], Columns]) -> pl.DataFrame:
@@ -228,10 +257,10 @@ def score_pairs(context: Context, spare: float, score: Callable[[Delivery, Holdi
     nodes = sorted(context.nodes)
     items = context.edges["item"].n_unique()
     refuse_many(items * len(jurisdictions(context, nodes)) * len(targets(context, nodes)))
+    refuse_many_flows(context)
     unasked = context.jurisdictions is None and context.targets is None
     parts = []
     for item, net in context.networks():
-        refuse_long(net, len(targets(context, list(net.nodes))))
         held = Holdings.of(context, net)
 
         def rows(
@@ -240,6 +269,8 @@ def score_pairs(context: Context, spare: float, score: Callable[[Delivery, Holdi
             delivery = Delivery.to(net, *target, spare)
             if delivery is None and context.targets is None:
                 return pl.DataFrame(schema=BANDED)
+            if delivery is not None:
+                delivery.refuse_unsettled()
             columns = (None, None, None) if delivery is None else score(delivery, held)
             named = {"item": item, "node": pl.Series(held.labels, dtype=pl.String), "counterpart": target[0]}
             frame = pl.DataFrame({**named, **dict(zip(("score", "low", "high"), columns, strict=True))})

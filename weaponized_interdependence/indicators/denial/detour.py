@@ -12,7 +12,7 @@ import polars as pl
 
 from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.errors import ModelError
-from weaponized_interdependence.indicators.base import Context, register
+from weaponized_interdependence.indicators.base import Context, refuse_long, register
 from weaponized_interdependence.indicators.denial.delivery import (
     MOST,
     Arcs,
@@ -21,6 +21,7 @@ from weaponized_interdependence.indicators.denial.delivery import (
     Holdings,
     arcs_of,
     score_pairs,
+    sizes,
 )
 from weaponized_interdependence.indicators.routing.chains import Chains, within
 from weaponized_interdependence.indicators.routing.direct import refuse_many
@@ -32,20 +33,21 @@ from weaponized_interdependence.indicators.routing.routes import (
     WEIGHTS,
     Route,
     Row,
-    _chains_of,
-    _demand,
-    _masks,
-    _scoped,
-    _ways_around,
+    chains_of,
+    demand_over,
     lost_share,
     quotient,
     route_of,
+    scoped,
+    target_masks,
+    ways_around,
 )
 from weaponized_interdependence.network import Floats, Ints
 from weaponized_interdependence.terms import Basis
 
 # A shortest path costs about as much as there are ties, and every node needs some: 200 nodes with all ties are 1.6e9.
-MOST_STEPS = 10_000_000_000
+# All items together, at some 25 ns each, are 40 minutes of one processor.
+MOST_STEPS = 100_000_000_000
 _NOTHING = 1e-12
 
 
@@ -84,15 +86,13 @@ def chokepoint_cost(context: Context) -> pl.DataFrame:
     >>> worked("chokepoint_cost", flows, jurisdiction=["H", "B"], target=["T"])  # 20/3 of 8; 4/3 of 8
     {('B', 'T'): 0.166666666667, ('H', 'T'): 0.833333333333}
     """
-    for _, net in context.networks():
-        n, m = net.size
-        many = len(targets(context, list(net.nodes)))
-        if many * n * m > MOST_STEPS:
-            raise ModelError(
-                f"cheapest deliveries to {many} targets among {n} nodes with {m} ties take too long",
-                mend=f"name targets until targets x nodes x ties is at most {MOST_STEPS:,}, or ask for "
-                "chokepoint_capacity",
-            )
+    refuse_long(
+        ((item, float(receiving) * n * m) for item, n, m, receiving in sizes(context)),
+        MOST_STEPS,
+        "cheapest deliveries to targets",
+        f"name targets, or rank fewer items at a time, until the sum of targets x nodes x ties is at most "
+        f"{MOST_STEPS:,}, or ask for chokepoint_capacity",
+    )
     score = partial(_dearer, reservation=context.knobs["reservation"])
     return score_pairs(context, context.knobs["spare"], score)
 
@@ -193,13 +193,13 @@ def _detours(context: Context, reservation: float) -> Iterator[tuple[Row, Row, R
             )
         everyone = list(grips(context, nodes))
         refuse_many(items * len(everyone) * len(targets(context, nodes)))
-        chains = _chains_of(context, over)
-        demand, masks = _demand(net, chains), _masks(context, nodes)
-        for held, around in _ways_around(chains, everyone):
+        chains = chains_of(context, over)
+        demand, masks = demand_over(net, chains), target_masks(context, nodes)
+        for held, around in ways_around(chains, everyone):
             ends = 1.0 - np.outer(1.0 - held.grip, 1.0 - held.grip)
             between = np.maximum(1.0 - chains.untouched(held.grip) - ends, 0.0)
             lost = (demand * (ends + between * part) for part in _longer(chains, around, reservation))
-            yield from zip(*(_scoped(item, held, demand, gone, "target", masks) for gone in lost), strict=True)
+            yield from zip(*(scoped(item, held, demand, gone, "target", masks) for gone in lost), strict=True)
 
 
 def _longer(chains: Chains, around: Floats, reservation: float) -> tuple[Floats, Floats, Floats]:

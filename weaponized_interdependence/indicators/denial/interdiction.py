@@ -12,7 +12,8 @@ corners are whole.
 
 Large networks are searched greedily: k times the candidate without which, besides those taken, the least could still
 arrive, were the target to take all it can get, F >= R. (Where there is spare, R may arrive without any one of them, and
-a search that asked for R would not know where to begin.) The loss is neither sub- nor supermodular (of two links in
+a search that asked for R would not know where to begin.) Where no one candidate takes anything more, though two might,
+the one that carries most of what still arrives is taken. The loss is neither sub- nor supermodular (of two links in
 series the second adds nothing; of two sources with spare one alone may take nothing), so no share of the optimum is
 promised beforehand. Afterwards it is bounded by the flow f of value F: without a set Z at least what f carries past all
 of Z still arrives, F less the sum over Z of what f carries through each candidate; so no set of k takes more of R than
@@ -21,7 +22,7 @@ one tie. (The programme with fractions for z bounds the loss too, but by more: h
 chains that no k nodes do.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ from scipy import sparse
 
 from weaponized_interdependence.compiled import in_threads
 from weaponized_interdependence.errors import ModelError
-from weaponized_interdependence.indicators.base import Context, register
+from weaponized_interdependence.indicators.base import Context, refuse_long, register
 from weaponized_interdependence.indicators.denial.delivery import (
     BANDED,
     MOST,
@@ -39,15 +40,22 @@ from weaponized_interdependence.indicators.denial.delivery import (
     Delivery,
     Holdings,
     receivers,
-    refuse_long,
+    sizes,
 )
+from weaponized_interdependence.indicators.denial.quiet import printed_to_stderr
 from weaponized_interdependence.indicators.routing.direct import refuse_many
 from weaponized_interdependence.indicators.routing.reach import targets
 from weaponized_interdependence.network import Floats, Ints, Network
 from weaponized_interdependence.terms import Basis
 
-# A whole-number programme of this many ties is solved within seconds; beyond, the search is greedy.
+# A whole-number programme of this many ties is mostly solved within a second; beyond, the search is greedy, and so it
+# is where the solver takes longer than SECONDS.
 EXACT_TIES = 400
+SECONDS = 10.0
+# Steps of all items, at some 25 ns each: the most is about an hour of one processor. What a programme takes in the same
+# measure: so many steps whatever its size, and so many for each tie.
+MOST_STEPS = 150_000_000_000
+_PROGRAMME, _PROGRAMME_TIE = 2_000_000, 10_000
 # The solver's tolerance, as a share of R: sets that are nearer to each other are equally good.
 EQUAL = 1e-6
 
@@ -66,10 +74,13 @@ Row = tuple[str, str, float, float, float]
     notes="node holds the members of the set, sorted and joined by +, counterpart the target. Candidates are the "
     "jurisdictions named, else all nodes; they remove the nodes wholly within their reach (a partial grip removes "
     "nothing), and none with a member in the target. "
-    f"Up to {EXACT_TIES} ties the set is the best there is (mixed-integer programme, HiGHS): low = score = high. "
-    "Beyond, it is found greedily: low = score is its loss, and no set loses more than high. Of sets equally good "
-    "(within 1e-6 of R) the one with the fewest members is told, then the one whose members send and receive the most, "
-    "so a member that adds nothing is left out. No row where nothing can be denied, or a target receives nothing.",
+    f"Up to {EXACT_TIES} ties the set is the best there is (mixed-integer programme, HiGHS) within 1e-6 of R: low = "
+    "score, and high is the loss of the best set that was found, at most 1e-6 more. "
+    f"Beyond, and where a programme is not solved within {SECONDS:g} seconds, it is found greedily: low = score is its "
+    "loss, and no set loses more than high; the score may be 0 where high is not, when the search found no set that "
+    "denies anything, and node is then the set that carries most. Of sets equally good (within 1e-6 of R, in a "
+    "programme) the one with the fewest members is told, then the one whose members send and receive the most, so a "
+    "member that adds nothing is left out. No row where nothing can be denied, or a target receives nothing.",
     pair=True,
     needs=frozenset({"jurisdiction", "target", "controls"}),
     knobs=frozenset({"budget", "spare"}),
@@ -89,11 +100,15 @@ def interdiction(context: Context) -> pl.DataFrame:
     """
     budget, spare = int(context.knobs["budget"]), context.knobs["spare"]
     parts = []
+    refuse_long(
+        _steps(context, budget),
+        MOST_STEPS,
+        "searches for the worst set of each target",
+        "name targets or jurisdictions, lower the budget, or rank fewer items at a time",
+    )
     for item, net in context.networks():
-        receiving = len(targets(context, list(net.nodes)))
-        refuse_long(net, receiving)
         everyone = Candidates.of(context, net)
-        refuse_many(receiving * len(everyone.labels) * budget)
+        refuse_many(len(targets(context, list(net.nodes))) * len(everyone.labels) * budget)
 
         def worst(target: tuple[str, Bools], net: Network = net, everyone: Candidates = everyone) -> Row | None:
             return _worst(Delivery.to(net, *target, spare), everyone.outside(target[1]), budget)
@@ -102,6 +117,14 @@ def interdiction(context: Context) -> pl.DataFrame:
         parts += [(item, *row) for row in found if row is not None]
     columns = ["item", "node", "counterpart", "score", "low", "high"]
     return pl.DataFrame(parts, schema={c: BANDED[c] for c in columns}, orient="row")
+
+
+def _steps(context: Context, budget: int) -> Iterator[tuple[str, float]]:
+    """Steps of every item: greedily a flow a candidate, member of the set and target; else a programme a target."""
+    for item, n, m, receiving in sizes(context):
+        candidates = len(context.jurisdictions) if context.jurisdictions is not None else n
+        each = _PROGRAMME + _PROGRAMME_TIE * m if m <= EXACT_TIES else candidates * budget * (n + m)
+        yield item, float(receiving * each)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +138,7 @@ class Candidates:
     @classmethod
     def of(cls, context: Context, net: Network) -> "Candidates":
         """The jurisdictions of the context that hold a node wholly, the heaviest first, then by name."""
-        held, n = Holdings.of(context, net, weighed=False), len(net.nodes)
+        held, n = Holdings.of(context, net), len(net.nodes)
         traded = np.bincount(net.origin, net.strength, n) + np.bincount(net.destination, net.strength, n)
         every = [
             (-float(traded[nodes].sum()), label, nodes)
@@ -146,8 +169,9 @@ def _worst(delivery: Delivery | None, everyone: Candidates, budget: int) -> Row 
     """Label of the set, target, loss and its bounds; None where nothing can be denied."""
     if delivery is None or not everyone.labels:
         return None
-    exact = len(delivery.net.strength) <= EXACT_TIES
-    chosen, bound = (_exactly if exact else _greedily)(delivery, everyone, budget)
+    delivery.refuse_unsettled()
+    found = _exactly(delivery, everyone, budget) if len(delivery.net.strength) <= EXACT_TIES else None
+    chosen, bound = found or _greedily(delivery, everyone, budget)
     lost = int(delivery.denied(everyone.sets([chosen]))[0])
     if lost == 0 and (bound == 0 or not chosen):
         return None
@@ -155,19 +179,29 @@ def _worst(delivery: Delivery | None, everyone: Candidates, budget: int) -> Row 
     return "+".join(sorted(everyone.labels[j] for j in chosen)), delivery.label, score, score, high
 
 
-def _exactly(delivery: Delivery, everyone: Candidates, budget: int) -> tuple[list[int], int]:
-    """The set that denies most, and what it denies: first the value, then the best of the sets that reach it."""
+def _exactly(delivery: Delivery, everyone: Candidates, budget: int) -> tuple[list[int], int] | None:
+    """The set that denies most, and what it denies: first the value, then the best of the sets that reach it.
+
+    None where the solver takes too long to find the value; where it takes too long to choose, the set found first.
+    """
     programme = Programme.of(delivery, everyone, budget)
-    least, best = programme.solve(programme.capacity)
+    solved = programme.solve(programme.capacity)
+    if solved is None:
+        return None
+    least, best = solved
     weight = np.array(everyone.weight)
     price = np.zeros(len(programme.capacity))
     price[-len(weight) :] = 1 - weight / (2 * weight.sum())  # a member more always outweighs what all of them trade
-    _, chosen = programme.solve(price, most=least + EQUAL)
-    return chosen, int(delivery.denied(everyone.sets([best]))[0])
+    again = programme.solve(price, most=least + EQUAL)
+    chosen = again[1] if again is not None and again[1] else best
+    return chosen, int(delivery.denied(everyone.sets([best, chosen])).max())
 
 
 def _greedily(delivery: Delivery, everyone: Candidates, budget: int) -> tuple[list[int], int]:
-    """Candidates taken one by one, each time the one that denies most, and what no set of so many can exceed."""
+    """Candidates taken one by one, each time the one that denies most, and what no set of so many can exceed.
+
+    Where no one denies more, the one that carries most of what still arrives; none where nothing arrives any more.
+    """
     wide = delivery.again(delivery.spare, beyond=True)
     chosen: list[int] = []
     gone = 0
@@ -176,12 +210,20 @@ def _greedily(delivery: Delivery, everyone: Candidates, budget: int) -> tuple[li
         denied = wide.denied(everyone.sets([[*chosen, j] for j in others]))
         best = int(denied.argmax())  # the first of equals: the one that trades more
         if denied[best] <= gone:
-            break
+            carried = _carried(wide, everyone, wide.past(everyone.sets([chosen])))
+            best = int(carried[others].argmax())
+            if carried[others[best]] == 0:
+                break
         chosen, gone = [*chosen, others[best]], int(denied[best])
-    through = np.bincount(wide.arcs[0], wide.flow.astype(np.float64), minlength=wide.sink + 1)
-    carried = sorted((float(through[nodes].sum()) for nodes in everyone.nodes), reverse=True)[:budget]
-    most = (sum(carried) - wide.value) * (wide.wanted / delivery.received) + MOST
+    carried = np.sort(_carried(wide, everyone, wide.flow))[::-1][:budget]
+    most = (float(carried.sum()) - wide.value) * (wide.wanted / delivery.received) + MOST
     return _needed(delivery, everyone, chosen), int(np.ceil(max(most, 0.0) * (1 + 1e-12)))
+
+
+def _carried(delivery: Delivery, everyone: Candidates, flow: Ints) -> Floats:
+    """What a flow carries through each candidate (k,)."""
+    through = np.bincount(delivery.arcs[0], flow.astype(np.float64), minlength=delivery.sink + 1)
+    return np.array([float(through[nodes].sum()) for nodes in everyone.nodes])
 
 
 def _needed(delivery: Delivery, everyone: Candidates, chosen: list[int]) -> list[int]:
@@ -232,21 +274,24 @@ class Programme:
             k,
         )
 
-    def solve(self, objective: Floats, most: float = np.inf) -> tuple[float, list[int]]:
-        """Least value and the candidates chosen, among those whose cut is at most `most`."""
+    def solve(self, objective: Floats, most: float = np.inf) -> tuple[float, list[int]] | None:
+        """Least value and the candidates chosen, among those whose cut is at most `most`; None where time runs out."""
         from scipy.optimize import Bounds, LinearConstraint, milp
 
         whole = np.append(np.zeros(len(objective) - self.nodes, np.int64), np.ones(self.nodes, np.int64))
         rules = [LinearConstraint(self.matrix, -np.inf, self.limit)]
         if most < np.inf:
             rules.append(LinearConstraint(self.capacity[None, :], -np.inf, most))
-        found = milp(
-            objective,
-            integrality=whole,
-            bounds=Bounds(self.lower, self.upper),
-            constraints=rules,
-            options={"mip_rel_gap": 0.0},
-        )
+        with printed_to_stderr():  # the solver prints a line of its own now and then
+            found = milp(
+                objective,
+                integrality=whole,
+                bounds=Bounds(self.lower, self.upper),
+                constraints=rules,
+                options={"mip_rel_gap": 0.0, "time_limit": SECONDS},
+            )
+        if found.status == 1:
+            return None
         if found.status != 0:
             raise ModelError(
                 f"the interdiction programme was not solved: {found.message}", mend="name fewer candidates"

@@ -3,11 +3,11 @@
 import numpy as np
 import polars as pl
 
-from weaponized_interdependence.errors import ModelError
-from weaponized_interdependence.indicators.base import Context, by_network, register
+from weaponized_interdependence.indicators.base import Context, by_network, counted, refuse_long, register
 from weaponized_interdependence.network import Floats, Network, to_igraph
 
-# Steps of a dominator tree for every node: 20,000 nodes with 200,000 ties are 4.4e9.
+# Steps of a dominator tree for every node, of all items: 20,000 nodes with 200,000 ties are 4.4e9.
+# At some 0.1 microseconds each, the most is a quarter of an hour.
 MOST_STEPS = 10_000_000_000
 
 
@@ -40,7 +40,7 @@ def removal_loss(context: Context) -> pl.DataFrame:
     title="Removal loss, reach",
     formula="C(v) = 1 - r(G without v) / r(G), r counting the ordered pairs s, t, both other than v, with a directed "
     "path from s to t",
-    weight_meaning="none: only whether a tie exists counts, not its strength",
+    weight_meaning="none: only whether a tie of at least least_tie of the item's value (any, unless set) exists counts",
     unit="share of pairs, 0 to 1",
     citation="Borgatti (2006), Identifying sets of key players in a social network, Computational and Mathematical "
     "Organization Theory 12: 21-34, doi:10.1007/s10588-006-7084-x (fragmentation by removal); directed, and without "
@@ -49,6 +49,7 @@ def removal_loss(context: Context) -> pl.DataFrame:
     "correspondent ties. A pair is lost when the node dominates its end seen from its start. A node that scores above "
     "zero is a single point of failure for some pair; strong_articulation tells that of pairs that reach each other "
     "both ways, in far less time. Not defined (null) where no two other nodes are connected.",
+    knobs=frozenset({"least_tie"}),
 )
 def removal_loss_reach(context: Context) -> pl.DataFrame:
     """Share of connected pairs of other nodes that no longer reach each other by any path once the node is gone.
@@ -61,7 +62,14 @@ def removal_loss_reach(context: Context) -> pl.DataFrame:
     >>> worked("removal_loss_reach", [("A", "B", 1), ("B", "C", 1), ("C", "D", 1)])
     {'A': 0.0, 'B': 0.666666666667, 'C': 0.666666666667, 'D': 0.0}
     """
-    return by_network(context, _dominated_pairs)
+    refuse_long(
+        ((item, float(len(net.nodes)) * sum(net.size)) for item, net in context.networks()),
+        MOST_STEPS,
+        "paths between all pairs",
+        f"aggregate, or rank fewer items at a time, until the sum of nodes x (nodes + ties) is at most {MOST_STEPS:,}, "
+        "or ask for strong_articulation or articulation, whose time grows with the ties only",
+    )
+    return by_network(context, lambda net: _dominated_pairs(counted(net, context.knobs["least_tie"])))
 
 
 def _dominated_pairs(net: Network) -> Floats:
@@ -72,13 +80,7 @@ def _dominated_pairs(net: Network) -> Floats:
     """
     from weaponized_interdependence.indicators.kernels.cuts import below
 
-    n, m = net.size
-    if n * (n + m) > MOST_STEPS:
-        raise ModelError(
-            f"the paths between all pairs of {n} nodes with {m} ties take too long",
-            mend=f"aggregate until nodes x (nodes + ties) is at most {MOST_STEPS:,}, or ask for strong_articulation or "
-            "articulation, whose time grows with the ties only",
-        )
+    n = len(net.nodes)
     graph = to_igraph(net, ())
     starting, ending, lost = np.zeros(n), np.zeros(n), np.zeros(n)
     for source in range(n):

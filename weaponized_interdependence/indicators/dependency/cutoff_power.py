@@ -50,8 +50,9 @@ _IMPORTS = (
     " omega is a share of imports, for flows hold no domestic sales: overstated where the target makes the item itself."
 )
 _INFINITE = (
-    " Null where power is infinite: the jurisdiction is the only source, or sigma is not above 1 (a null high is an "
-    "infinite high). Such pairs have no rank: supply_share ranks them."
+    " Null where power is infinite: the jurisdiction is the only source, or sigma is not above 1, so that nothing can "
+    "be replaced and every pair is null: set sigma above 1 (a null high is an infinite high). Such pairs have no rank: "
+    "supply_share ranks them."
 )
 _ROWS = (
     " The target's purchases from within itself are left out, and pairs of which one holds a part of the other. Where "
@@ -328,7 +329,8 @@ def export_ban_score(context: Context) -> pl.DataFrame:
     "others make with J's inputs; other sellers keep their prices, and so does the target's value added. A grip on the "
     "target's own sellers denies nothing. One score of the economy: the mean over its final use; by item, the price "
     "rise of each sector (rows CLASSIFICATION:sector; elasticities are looked up under that). Null where power is "
-    "infinite (the jurisdiction is the only source of a sector in use, or sigma is not above 1), or without final use.",
+    "infinite (the jurisdiction is the only source of a sector in use, or sigma is not above 1, where every pair is "
+    "null: set sigma above 1), or without final use.",
     pair=True,
     orientation="imports",
     needs=_NEEDS | {"table", "elasticities"},

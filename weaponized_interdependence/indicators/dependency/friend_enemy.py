@@ -294,7 +294,7 @@ def _apart(context: Context, target: Any, grip: Floats) -> Any:
 _BARRIER: dict[str, Any] = {
     **_FACTS,
     "unit": "elasticity",
-    "needs": frozenset({"table", "jurisdiction", "target", "controls", "capacity"}),
+    "needs": frozenset({"table", "jurisdiction", "target", "controls"}),
 }
 _BOTH_WAYS = (
     "Per unit of log trade cost, laid on all trade of the two in both directions, times the grip where it is partial; "

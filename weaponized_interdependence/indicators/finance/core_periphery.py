@@ -11,10 +11,10 @@ from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.indicators.base import RESULT, Context, by_network, of_everyone, register
 from weaponized_interdependence.indicators.finance.sinkrank import OFF
 from weaponized_interdependence.indicators.finance.walks import ALIKE, chain_on, scored, stationary
+from weaponized_interdependence.indicators.routing.chains import EQUAL
 from weaponized_interdependence.network import Floats, Ints, Network, to_sparse
 from weaponized_interdependence.terms import Basis
 
-_EQUAL = 1e-12
 _MOST_PROFILE = 50_000  # n^2 steps: about half a minute
 _BLOCKS = (
     "Borgatti and Everett (1999), Models of core/periphery structures, Social Networks 21(4): 375-395; Craig and von "
@@ -55,7 +55,8 @@ class Split:
     unit="membership, 0 or 1",
     citation=_BLOCKS,
     notes=_SPLIT + "Of k nodes alike in ties and value (within a relative 1e-12) of which only r fit, each has r/k. "
-    "Where nearly everyone has a tie with everyone nearly all are core: set least_tie. How well the split fits is "
+    "On dense data least_tie must be set: where nearly everyone has some tie with everyone, however small, nearly all "
+    "are core by any such split. How well the split fits is "
     "core_periphery_error.",
     knobs=frozenset({"least_tie"}),
     best=Basis.ESTIMATED,
@@ -165,7 +166,7 @@ def _split(net: Network, least_tie: float) -> Split:
     coreness = np.zeros(n)
     coreness[order[:size]] = 1.0
     if 0 < size < n:
-        last, close = order[size - 1], _EQUAL * value.max()
+        last, close = order[size - 1], EQUAL * value.max()
         kin = (degree == degree[last]) & (np.abs(value - value[last]) <= close)
         coreness[kin] = np.count_nonzero(kin[order[:size]]) / np.count_nonzero(kin)
     return Split(coreness, errors, errors + _penalty(origin, destination, coreness), m)
@@ -206,7 +207,7 @@ def _profile(matrix: Any, law: Floats) -> Floats:
     left = np.arange(n)
     while len(left):
         staying = (inside + gained[left]) / (mass + law[left])
-        best = staying <= staying.min() * (1 + ALIKE) + _EQUAL
+        best = staying <= staying.min() * (1 + ALIKE) + EQUAL
         least = law[left[best]].min()
         entering = left[best][law[left[best]] <= least * (1 + ALIKE)]
         for j in entering:

@@ -1,12 +1,13 @@
 """Who stands between when flows take every way at once, as current does: current-flow betweenness."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from weaponized_interdependence.compiled import in_threads, on_one_blas_thread
-from weaponized_interdependence.errors import ModelError
+from weaponized_interdependence.errors import Fault, ModelError
 from weaponized_interdependence.indicators.base import Context, register
 from weaponized_interdependence.indicators.base import by_network as each_network
 from weaponized_interdependence.indicators.finance.walks import MOST_NODES, alike, chain_on, inverse, strong_classes
@@ -48,6 +49,7 @@ def current_flow_betweenness(context: Context) -> pl.DataFrame:
     >>> worked("current_flow_betweenness", [("A", "B", 1), ("B", "C", 1), ("C", "D", 1)])
     {'A': 0.0, 'B': 0.666666666667, 'C': 0.666666666667, 'D': 0.0}
     """
+    _refuse(context, _sorted_in, _MOST_SORTED)
     return each_network(context, _undirected)
 
 
@@ -81,22 +83,16 @@ def current_flow_betweenness_directed(context: Context) -> pl.DataFrame:
     >>> worked("current_flow_betweenness_directed", [("A", "B", 5), ("B", "C", 1), ("C", "A", 1)])
     {'A': 0.5, 'B': 0.5, 'C': 0.5}
     """
+    _refuse(context, _steps_in, _MOST_STEPS)
     return each_network(context, _directed)
 
 
 def _undirected(net: Network) -> Floats:
     """Component by component: potentials from one grounded inverse, then one sort for each pair of partners."""
-    from scipy.sparse import triu
-    from scipy.sparse.csgraph import connected_components
-
     n = len(net.nodes)
     if n < 3:
         return np.full(n, np.nan)
-    flows = to_sparse(net)
-    both = (flows + flows.T).tocsr()
-    count, label = connected_components(both, directed=False)
-    sizes, pairs = np.bincount(label, minlength=count), triu(both, 1).tocoo()
-    _refuse(int(sizes.max()), float(sizes[label[pairs.row]].sum()), _MOST_SORTED)
+    label, sizes, pairs = _components(net)
     through, place = np.zeros(n), np.empty(n, dtype=np.int64)
     for c in np.flatnonzero(sizes > 2):
         members = np.flatnonzero(label == c)
@@ -105,6 +101,18 @@ def _undirected(net: Network) -> Floats:
         ends = place[pairs.row[within]], place[pairs.col[within]]
         through[members] = _currents(*ends, pairs.data[within], len(members))
     return _settled(through / ((n - 1) * (n - 2) / 2))
+
+
+def _components(net: Network) -> tuple[Ints, Ints, Any]:
+    """Component of every node, their sizes, and the pairs of partners with their conductance."""
+    from scipy.sparse import triu
+    from scipy.sparse.csgraph import connected_components
+
+    flows = to_sparse(net)
+    both = (flows + flows.T).tocsr()
+    count, label = connected_components(both, directed=False)
+    of_node = np.asarray(label, dtype=np.int64)
+    return of_node, np.bincount(of_node, minlength=count), triu(both, 1).tocoo()
 
 
 def _currents(first: Ints, second: Ints, weight: Floats, n: int) -> Floats:
@@ -169,12 +177,8 @@ def _directed(net: Network) -> Floats:
     if n < 3:
         return np.full(n, np.nan)
     flows = to_sparse(net)
-    classes = strong_classes(flows)
-    for members in classes:
-        inside = flows[members][:, members]
-        _refuse(len(members), float(inside.nnz) * len(members) ** 2, _MOST_STEPS)
     through = np.zeros(n)
-    for members in classes:
+    for members in strong_classes(flows):
         through[members] = _net_passages(flows[members][:, members])
     return _settled(through / ((n - 1) * (n - 2)))
 
@@ -210,10 +214,29 @@ def _settled(scores: Floats) -> Floats:
     return alike(np.where(np.abs(scores) < _NOTHING, 0.0, scores))
 
 
-def _refuse(nodes: int, steps: float, most: float) -> None:
+def _sorted_in(net: Network) -> tuple[int, float]:
+    """Nodes of the largest component, and the numbers to sort."""
+    label, sizes, pairs = _components(net)
+    return int(sizes.max(initial=0)), float(sizes[label[pairs.row]].sum())
+
+
+def _steps_in(net: Network) -> tuple[int, float]:
+    """Nodes of the largest class, and the steps of all."""
+    flows = to_sparse(net)
+    sizes = [(len(members), float(flows[members][:, members].nnz)) for members in strong_classes(flows)]
+    return max((n for n, _ in sizes), default=0), sum(ties * n**2 for n, ties in sizes)
+
+
+def _refuse(context: Context, size: Callable[[Network], tuple[int, float]], most: float) -> None:
+    """Raise ModelError, before any work, where one network is too large or all together take too long."""
+    sizes = [(item, *size(net)) for item, net in context.networks()]
+    nodes, steps = max((n for _, n, _ in sizes), default=0), sum(s for *_, s in sizes)
     if nodes > MOST_NODES or steps > most:
+        worst = sorted(sizes, key=lambda each: -each[2])[:5]
         raise ModelError(
-            f"{nodes} nodes that take {steps:.1g} steps are too many for current-flow betweenness",
-            mend=f"aggregate to at most {MOST_NODES} nodes and {most:.0g} steps, leave out small flows, or use "
-            "counting_betweenness, which takes one inverse",
+            f"{nodes} nodes, and {steps:.1g} steps over {len(sizes):,} item(s), are too many for current-flow "
+            "betweenness",
+            faults=[Fault(f"{item}: {n} nodes that hang together, {s:.1g} steps") for item, n, s in worst],
+            mend=f"aggregate to at most {MOST_NODES} nodes and {most:.0g} steps in all, leave out small flows, rank "
+            "fewer items at a time, or use counting_betweenness, which takes one inverse",
         )

@@ -9,7 +9,8 @@ What makes it fast, and changes no digit:
   sixteen needs no jumps.
 - Distances from 64 sources are found together (`spread`): nodes stand in the order of distance from one of them, and
   lower the distances of their neighbours for all 64 at a time, which a processor does in a few steps. That order is
-  nearly right for the others, so a few rounds until nothing is lowered any more do for all.
+  nearly right for the others, so a few rounds until little is lowered any more do for all. What still is, as where ways
+  are long, is gone after node by node: a round would look at all of them for the sake of a few.
 - Ties longer than another way between their ends carry no least-distance path. They are dropped as soon as a search has
   shown it ("thinned"); on dense weighted networks four out of five go. Only ties that are longer by more than any
   rounding could explain are dropped (`slack_of`), so that those within the tie rule all stay.
@@ -20,8 +21,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from weaponized_interdependence.compiled import compiled
+from weaponized_interdependence.indicators.kernels.tie_rule import EQUAL
 
-EQUAL = 1e-12
+FEW = 8  # of n nodes, rounds of `spread` go on while more than n / FEW are to be looked at again
 FAR = np.int64(0x7FF0000000000000)  # the bits of infinity; positive numbers sort as their bits do
 
 
@@ -186,15 +188,30 @@ def spread(ties: Ties, sources: Any, room: Room, order: Any, wake: Any, far: Any
     for j in range(count):
         far[sources[j], j] = 0.0
         wake[sources[j]] = True
-    awake = True
-    while awake:
-        awake = False
+    awake = n
+    while awake > n // FEW:
         for u in order:
             if wake[u]:
                 wake[u] = False
                 for e in range(ties.start[u], ties.stop[u]):
                     if lowered(far[u, :count], ties.length[e], far[ties.head[e], :count]):
-                        wake[ties.head[e]] = awake = True
+                        wake[ties.head[e]] = True
+        awake, line = 0, room.reached
+        for u in order:
+            if wake[u]:
+                line[awake] = u
+                awake += 1
+    first = 0
+    while awake > 0:  # the line begins at `first` and goes on at the front where it meets the end
+        u = line[first]
+        first, awake = (first + 1) % n, awake - 1
+        wake[u] = False
+        for e in range(ties.start[u], ties.stop[u]):
+            v = ties.head[e]
+            if lowered(far[u, :count], ties.length[e], far[v, :count]) and not wake[v]:
+                wake[v] = True
+                line[(first + awake) % n] = v
+                awake += 1
 
 
 @compiled

@@ -321,18 +321,20 @@ def within_reach(graph: Graph, raw: Floats, most: int, source: int, sink: int, n
 
 
 @compiled
-def between_all(graph: Graph, cap: Ints, sources: Ints) -> tuple[Floats, Floats, float]:
-    """Largest flows between all pairs from these sources: what is lost without each node (n,), what the pairs that
-    begin or end at each node carry (n,), and what all of them carry.
+def between_all(graph: Graph, cap: Ints, unit: Floats, sources: Ints) -> tuple[Floats, Floats]:
+    """Largest flows between all pairs from these sources: what those of others lose without each node, and what they
+    are, (n,) each. Capacities of arcs between nodes of one component are in its `unit` (n,).
     """
     n, m = len(graph[2]) - 1, len(cap)
     state = state_of(n, cap, np.zeros(m, np.int64))
     _, flows, balance, _, touched, count = state
     flow, still, raw, keep = np.zeros(m, np.int64), np.zeros(m, np.int64), cap.astype(np.float64), np.ones(n)
-    lost, own, whole, passed = np.zeros(n), np.zeros(n), 0.0, np.zeros(n, np.bool_)
+    lost, others, passed = np.zeros(n), np.zeros(n), np.zeros(n, np.bool_)
+    values = np.zeros(n)
     most = int(cap.max())
     tail, head = graph[0], graph[1]
     for s in sources:
+        values[s] = 0.0
         for t in range(n):
             if t == s:
                 continue
@@ -341,10 +343,7 @@ def between_all(graph: Graph, cap: Ints, sources: Ints) -> tuple[Floats, Floats,
                 wanted += cap[graph[4][p]]
             balance[s], balance[t] = 2**62, -wanted
             fill(graph, state)
-            value = wanted + balance[t]
-            own[s] += value
-            own[t] += value
-            whole += value
+            values[t] = (wanted + balance[t]) * unit[s]
             passed[:] = False
             for k in range(count[0]):
                 arc = touched[k]
@@ -361,12 +360,22 @@ def between_all(graph: Graph, cap: Ints, sources: Ints) -> tuple[Floats, Floats,
                     squeeze(graph, state, raw, most, nodes, keep)
                     balance[s] = 2**62
                     fill(graph, state)
-                    lost[i] += lacking(balance)
+                    lost[i] += lacking(balance) * unit[s]
                     restore(state, cap, flow)
                     keep[i] = 1.0
             for arc in used:
                 flow[arc] = flows[arc] = still[arc]
-    return lost, own, whole
+        # All values but that of i, by sums from either end: a difference of sums would drown what is small.
+        before, after = 0.0, 0.0
+        for i in range(n):
+            k = n - 1 - i
+            if i != s:
+                others[i] += before
+            if k != s:
+                others[k] += after
+            before += values[i]
+            after += values[k]
+    return lost, others
 
 
 @compiled

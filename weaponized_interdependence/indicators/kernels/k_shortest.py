@@ -1,4 +1,4 @@
-"""The k shortest simple chains to one destination, with all that tie for the last place.
+"""The k shortest simple chains to one destination, with all that tie for the last place; and all the very shortest.
 
 Yen (1971) with Lawler's (1972) split: the chains not yet found are divided into sets "begins with this root and does
 not go on to these nodes"; the shortest of every set waits in a heap, and the set of the one taken out is split at each
@@ -11,10 +11,13 @@ from heapq import heappop, heappush
 import numpy as np
 
 from weaponized_interdependence.compiled import compiled
+from weaponized_interdependence.indicators.kernels.distances import Ties, make_room, search
+from weaponized_interdependence.indicators.kernels.paths import steps
+from weaponized_interdependence.indicators.kernels.tie_rule import EQUAL
 from weaponized_interdependence.network import Floats, Ints
 
-# Lengths within this of each other are equal (`routing.chains`); here twice as much, so that no equal one is lost.
-_WIDER = 1 + 2e-12
+# Lengths within EQUAL of each other are equal; here twice as much, so that no equal one is lost.
+_WIDER = 1 + 2 * EQUAL
 
 
 @compiled
@@ -176,3 +179,52 @@ def chains_to(
                     if heads[tie] == chain[split + 1]:
                         so_far += lengths[tie]
     return flow, length, first, stops, -1
+
+
+@compiled
+def least_chains(
+    ties: Ties, source: int, targets: Ints, most: int
+) -> tuple[list[np.int64], Floats, list[np.int64], list[np.int64], int]:
+    """All least-distance chains from `source` to each of the targets, by the tie rule, step by step.
+
+    Returns (flow, distance, first, stops, failed) as `chains_to` does; but `distance` is that of each target, infinite
+    where it is not reached.
+    """
+    n = len(ties.start)
+    room, paths = make_room(n), np.zeros(n)
+    search(ties, source, n + 1, room)
+    tail, head = np.zeros(len(ties.head), dtype=np.int32), np.zeros(len(ties.head), dtype=np.int32)
+    found = steps(ties, source, room.distance, paths, tail, head)
+    begin = np.zeros(n + 1, dtype=np.int64)
+    for i in range(found):
+        begin[head[i] + 1] += 1
+    begin = np.cumsum(begin)
+    filled, before = begin[:-1].copy(), np.zeros(found, dtype=np.int64)
+    for i in range(found):
+        before[filled[head[i]]] = tail[i]
+        filled[head[i]] += 1
+    flow, first, stops = [np.int64(0)], [np.int64(0)], [np.int64(0)]
+    flow.pop()
+    stops.pop()
+    chain, at = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    for place in range(len(targets)):
+        if paths[targets[place]] > most:
+            return flow, room.distance[targets], first, stops, place
+        depth = 0
+        chain[0], at[0] = targets[place], begin[targets[place]]
+        while depth >= 0:
+            node = chain[depth]
+            if node == source:
+                flow.append(np.int64(place))
+                stops.extend(chain[depth::-1])
+                first.append(np.int64(len(stops)))
+                depth -= 1
+            elif at[depth] == begin[node + 1]:
+                depth -= 1
+            else:
+                previous = before[at[depth]]
+                at[depth] += 1
+                if paths[previous] > 0:
+                    depth += 1
+                    chain[depth], at[depth] = previous, begin[previous]
+    return flow, room.distance[targets], first, stops, -1

@@ -24,16 +24,15 @@ from weaponized_interdependence.indicators.kernels.distances import (
     take,
 )
 from weaponized_interdependence.indicators.kernels.paths import steps
-
-# Ways longer than the best by this much are still looked at: by the tie rule each step may add a relative 1e-12.
-_NEAR = 1 + 1e-9
+from weaponized_interdependence.indicators.kernels.tie_rule import EQUAL
 
 
 class Meeting(NamedTuple):
     """Room for searches from both ends: column 0 and `queue` are of the forward one, column 1 and `other` of the other.
 
     `far` (n, 2) distances, `seen` (n, 2) which nodes were reached, in order; `place` (n,) of a node on a path, else -1;
-    `traced` (n,) on which sides a node was found to be on a way.
+    `traced` (n,) on which sides a node was found to be on a way. Ways up to `near` times the best are looked at: by the
+    tie rule every one of fewer than n steps may add a relative EQUAL, and rounding far less.
     """
 
     far: Any
@@ -42,13 +41,15 @@ class Meeting(NamedTuple):
     other: Queue
     place: Any
     traced: Any
+    near: float
 
 
 @compiled
 def make_meeting(n: int) -> Meeting:
     """Room for searches among n nodes."""
     seen, place = np.zeros((n, 2), dtype=np.int32), np.full(n, -1, dtype=np.int32)
-    return Meeting(np.full((n, 2), np.inf), seen, make_queue(n), make_queue(n), place, np.zeros(n, dtype=np.int8))
+    near, traced = 1.0 + 2 * EQUAL * max(n, 500), np.zeros(n, dtype=np.int8)
+    return Meeting(np.full((n, 2), np.inf), seen, make_queue(n), make_queue(n), place, traced, near)
 
 
 @compiled
@@ -86,7 +87,7 @@ def meet(ties: Ties, back: Ties, s: int, t: int, m: Meeting) -> Any:
     lower(m.other, t, 0.0)
     while True:
         ahead, behind = top(m.queue), top(m.other)
-        if ahead == np.inf or behind == np.inf or ahead + behind > best * _NEAR:
+        if ahead == np.inf or behind == np.inf or ahead + behind > best * m.near:
             break
         side = 0 if waiting[0] <= waiting[1] else 1
         mine, own, rest = (m.queue, ties, behind) if side == 0 else (m.other, back, ahead)
@@ -95,11 +96,11 @@ def meet(ties: Ties, back: Ties, s: int, t: int, m: Meeting) -> Any:
         for e in range(own.start[u], own.stop[u]):
             v = own.head[e]
             far = m.far[u, side] + own.length[e]
-            if far > best * _NEAR:
+            if far > best * m.near:
                 break
             whole = far + m.far[v, 1 - side]
-            if whole < np.inf and whole <= best * _NEAR:
-                if whole * _NEAR < best:
+            if whole < np.inf and whole <= best * m.near:
+                if whole * m.near < best:
                     crossings = 0
                 best = min(best, whole)
                 tails = appended(tails, crossings, u if side == 0 else v)
@@ -107,7 +108,7 @@ def meet(ties: Ties, back: Ties, s: int, t: int, m: Meeting) -> Any:
                 crossings += 1
             known = m.far[v, side]
             # A node that the other side has not settled is at least `rest` from the other end.
-            if far < known and (far + rest <= best * _NEAR or m.far[v, 1 - side] < rest):
+            if far < known and (far + rest <= best * m.near or m.far[v, 1 - side] < rest):
                 if known == np.inf:
                     m.seen[reached[side], side] = v
                     reached[side] += 1
@@ -130,12 +131,12 @@ def trace(own: Ties, m: Meeting, side: int, best: float, nodes: Any, first: int,
         for e in range(own.start[u], own.stop[u]):
             x = own.head[e]
             # Not settled: no part of a near-least way on this side.
-            near = m.far[x, side] + own.length[e] <= m.far[u, side] + best * (_NEAR - 1)
+            near = m.far[x, side] + own.length[e] <= m.far[u, side] + best * (m.near - 1)
             if near and m.far[x, side] < np.inf and queue.key[x] == np.inf and not m.traced[x] & bit:
                 m.traced[x] |= bit
                 nodes = appended(nodes, count, x)
                 count += 1
-            if own.length[e] > best * _NEAR:
+            if own.length[e] > best * m.near:
                 break
     return nodes, count
 
@@ -217,7 +218,7 @@ def between(ties: Ties, back: Ties, s: int, t: int, key: np.uint64, draws: int, 
     path, count = np.zeros(16, dtype=np.int32), 0
     if best < np.inf:
         nodes = on_ways(ties, back, m, s, best, tails, heads)
-        own = among(ties, nodes, m.place, best * _NEAR)
+        own = among(ties, nodes, m.place, best * m.near)
         end, n = m.place[t], len(nodes)
         for u in nodes:
             m.place[u] = -1

@@ -11,7 +11,6 @@ import numpy as np
 
 from weaponized_interdependence.compiled import compiled
 from weaponized_interdependence.indicators.kernels.distances import (
-    EQUAL,
     Room,
     Ties,
     make_room,
@@ -19,6 +18,7 @@ from weaponized_interdependence.indicators.kernels.distances import (
     spread,
     thin_row,
 )
+from weaponized_interdependence.indicators.kernels.tie_rule import EQUAL
 
 
 @compiled

@@ -46,7 +46,7 @@ _CITE = (
     "Multilinear extensions of games, Management Science 18(5): P64-P79; Castro, Gomez and Tejada (2009), Polynomial "
     "calculation of the Shapley value based on sampling, Computers and Operations Research 36(5): 1726-1730; coverage: "
 )
-_NEEDS = frozenset({"jurisdiction", "controls", "capacity", "table", "ties"})
+_NEEDS = frozenset({"jurisdiction", "controls", "table", "ties"})
 _CHOKE = (
     "v(S) is chokepoint_rerouted of the union over t (with no limit on the detour unless max_detour is set); players "
     "with a member in the target do not play against it. Direct routes have no other way round, so there it is what "

@@ -48,7 +48,7 @@ _PLAYERS = (
     "Compares the jurisdictions named; the members of the group, where one group alone is named; every node, where "
     "none is. Not defined (null) for one that sees nothing. "
 )
-_NEEDS = frozenset({"jurisdiction", "controls", "capacity", "table", "ties"})
+_NEEDS = frozenset({"jurisdiction", "controls", "table", "ties"})
 
 
 @register(
@@ -159,9 +159,8 @@ def observation_through(context: Context) -> pl.DataFrame:
     """
     nodes = all_nodes(context)
     parties, others = jurisdictions(context, nodes), targets(context, nodes)
-    items = 1 if route_of(context.layer) is Route.PRODUCTION else context.edges["item"].n_unique()
-    refuse_many(items * len(parties) * (len(others) if context.targets is not None else 1))
     holds, theirs = Holds.of(context, parties), Holds.of(context, others)
+    refuse_many(_pairs(context, holds, theirs))
     parts = [pl.DataFrame(schema=RESULT), *_through(context, holds, theirs)]
     scores = pl.concat(parts).with_columns(pl.col("score").fill_nan(None))
     return scores if context.targets is not None else scores.filter(pl.col("score") > 0)
@@ -208,6 +207,21 @@ def _overlap_of_unions(context: Context, parties: tuple[Party, ...]) -> Iterator
         yield _frame(item, [labels[k] for k in first], [labels[k] for k in second], score)
 
 
+def _pairs(context: Context, holds: Holds, theirs: Holds) -> int:
+    """At most so many rows: every pair where targets are named, else those of which one reaches the other."""
+    production = route_of(context.layer) is Route.PRODUCTION
+    items = 1 if production else context.edges["item"].n_unique()
+    if context.targets is not None:
+        return items * len(holds.labels) * len(theirs.labels)
+    reached = items * int((holds.grip.T @ theirs.member).nnz)
+    if production:
+        return reached
+    each = np.diff(holds.grip.tocsr().indptr) * np.diff(theirs.member.tocsr().indptr)
+    at_nodes = pl.DataFrame({"node": pl.Series(holds.nodes, dtype=pl.String), "pairs": each})
+    by_item = context.totals.select("node").join(at_nodes, on="node")["pairs"].sum()
+    return min(reached, int(by_item))
+
+
 def _through(context: Context, holds: Holds, theirs: Holds) -> Iterator[pl.DataFrame]:
     """Score every pair of which the jurisdiction has a grip in the other's territory; others, if named, with zero."""
     for item, nodes, seen_by in _sights(context):
@@ -217,15 +231,22 @@ def _through(context: Context, holds: Holds, theirs: Holds) -> Iterator[pl.DataF
         for k, other in enumerate(theirs.labels):
             inside = np.zeros(len(nodes), dtype=bool)
             inside[territory.indices[territory.indptr[k] : territory.indptr[k + 1]]] = True
-            score = np.where(seen > 0, 0.0, np.nan)
             reaching = np.flatnonzero(inside @ grip > 0)
             if len(reaching):
                 less = (grip[:, reaching].tocsr() * ~inside[:, None]).tocsc()
                 less.eliminate_zeros()
-                score[reaching] = _part(seen[reaching] - seen_by(less), seen[reaching])
-            elif context.targets is None:
-                continue
-            yield _frame(item, [holds.labels[j] for j in here], [other] * len(here), score[here])
+                part = _part(seen[reaching] - seen_by(less), seen[reaching])
+            else:
+                part = np.zeros(0)
+            if context.targets is None:  # of all the others nearly none is reached: no rows of zeros
+                among = np.isin(reaching, here)
+                who, score = reaching[among], part[among]
+            else:
+                every = np.where(seen > 0, 0.0, np.nan)
+                every[reaching] = part
+                who, score = here, every[here]
+            if len(who):
+                yield _frame(item, [holds.labels[j] for j in who], [other] * len(who), score)
 
 
 def _sights(context: Context) -> Iterator[tuple[str, tuple[str, ...], Callable[[Any], Floats]]]:

@@ -34,7 +34,7 @@ from scipy.sparse.csgraph import breadth_first_order
 
 from weaponized_interdependence.compiled import on_one_blas_thread
 from weaponized_interdependence.errors import ModelError, UsageError
-from weaponized_interdependence.indicators.base import RESULT, Context, register
+from weaponized_interdependence.indicators.base import RESULT, Context, register, surplus
 from weaponized_interdependence.indicators.routing.chains import EQUAL
 from weaponized_interdependence.indicators.routing.direct import Scope, refuse_many
 from weaponized_interdependence.indicators.routing.reach import Grip, grips, jurisdictions, reach_table, targets
@@ -80,7 +80,6 @@ _NOTES = (
     notes=_NOTES + " Weighs by final consumption, which sums to total supply; not defined (null) where there is none.",
     needs=frozenset({"jurisdiction", "controls", "capacity"}),
     best=Basis.ESTIMATED,
-    routed=True,
 )
 def panopticon_walk(context: Context) -> pl.DataFrame:
     """Share of all value finally consumed that has passed through the jurisdiction's hands.
@@ -105,7 +104,6 @@ def panopticon_walk(context: Context) -> pl.DataFrame:
     notes=_NOTES + " Not defined (null) where all value, but for a trillionth, begins or is consumed in J.",
     needs=frozenset({"jurisdiction", "controls", "capacity"}),
     best=Basis.ESTIMATED,
-    routed=True,
 )
 def panopticon_walk_extraterritorial(context: Context) -> pl.DataFrame:
     """Share of value that others supply and consume that has passed through the jurisdiction's hands.
@@ -135,7 +133,6 @@ def panopticon_walk_extraterritorial(context: Context) -> pl.DataFrame:
     pair=True,
     needs=frozenset({"jurisdiction", "target", "controls", "capacity"}),
     best=Basis.ESTIMATED,
-    routed=True,
 )
 def panopticon_walk_target(context: Context) -> pl.DataFrame:
     """Share of what a target receives that has passed through the jurisdiction's (node's) hands.
@@ -245,8 +242,7 @@ class Mixing:
         """Mix in proportion; nodes that no supply reaches are left out."""
         n = len(net.nodes)
         sent, received = (np.bincount(end, net.strength, minlength=n) for end in (net.origin, net.destination))
-        pool, more = np.maximum(sent, received), sent - received
-        more[np.abs(more) <= EQUAL * pool] = 0.0
+        pool, more = np.maximum(sent, received), surplus(sent, received)
         known = _reached(net, np.flatnonzero(more > 0))
         kept = known[net.origin] & known[net.destination]
         tail, head = net.origin[kept], net.destination[kept]

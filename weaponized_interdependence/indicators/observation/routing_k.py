@@ -18,7 +18,8 @@ _CITATION = (
 )
 _NOTES = (
     TOUCH + " Distances within a relative 1e-12 are equal; where more chains are equally long than there are places "
-    "left of the k, all of them share those places. With paths=1 it is the panopticon. A flow with fewer than k chains "
+    "left of the k, all of them share those places. With paths=1 it is the panopticon, whose rule compares chains step "
+    "by step. A flow with fewer than k chains "
     "is shared over those it has. Inverse distance is a stated convention, with no estimate behind it: compare "
     "several values of paths. Direct layers: there is one route, so it equals the panopticon whatever k. Layer inputs: "
     "refused, for the panopticon follows every production path. To observe a flow does not by itself cost the target "

@@ -2,8 +2,10 @@
 
 The tie rule. Every step of a chain is compared in floating point, and 0.1 + 0.1 + 0.1 is not 0.3 there. Two lengths
 count as equal when they differ by at most a relative 1e-12: far above rounding, far below any difference that data can
-carry. All chains of equal length share a flow equally. (igraph counts lengths equal within about 1e-10, networkx only
-when every bit agrees, so near-ties are where the three may differ; elsewhere they are tested to agree.)
+carry. The rule is applied step by step: u stands before v on a least-distance chain from s when d(u) + length <=
+d(v) (1 + 1e-12) and d(u) < d(v), d the least distances from s. So a long last step hides no difference of the steps
+before it. All chains of such steps are equal and share a flow equally. (igraph counts lengths equal within about 1e-10,
+networkx only when every bit agrees, so near-ties are where the three may differ; elsewhere they are tested to agree.)
 
 Cost, with n nodes and m ties: n m to find the chains, then about n^2 for each jurisdiction (more with many ties of
 equal length), and n^3 log n for the ways around all single nodes together. Some matrices are n x n.
@@ -18,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.csgraph import dijkstra
 
+from weaponized_interdependence.indicators.kernels.tie_rule import EQUAL as EQUAL  # for those who ask the rule here
 from weaponized_interdependence.network import Floats, Ints, Network, to_sparse
 
-EQUAL = 1e-12
 _BATCH = 4_000_000  # comparisons held at a time: tens of MB
 
 

@@ -105,7 +105,8 @@ def _grid(context: Context, scope: Scope, edges: pl.DataFrame, touched: pl.DataF
         return routed.join(labels, how="cross")
     holders = labels.filter(pl.col("jurisdiction").is_in(context.controls["jurisdiction"].unique().to_list()))
     here = routed.select("item").unique()
-    present = [context.totals.select("item", jurisdiction="node"), here.join(holders, how="cross")]
+    scored = context.totals.select("item", jurisdiction="node").join(labels, on="jurisdiction", how="semi")
+    present = [scored, here.join(holders, how="cross")]
     return routed.join(pl.concat(present).unique(), on="item")
 
 

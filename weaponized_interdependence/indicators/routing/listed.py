@@ -1,10 +1,13 @@
 """Routes written out one by one: the k shortest chains of every flow, and who is on each of them.
 
 The rule of k shortest chains. A flow is shared over its k simple chains (no node twice) of least length, with
-probabilities in proportion to 1 / length. Lengths within a relative 1e-12 are equal. Where more chains are equally long
-than there are places left, all of them are let in and share those places: with k = 3 and lengths 1, 2, 2, 2 the three
-of length 2 share two places, so each weighs 2/3 of 1/2. So the order in which chains are found changes nothing, and
-k = 1 is what `chains` has: all chains of least length, in equal parts.
+probabilities in proportion to 1 / length. Whole lengths within a relative 1e-12 are equal. Where more chains are
+equally long than there are places left, all of them are let in and share those places: with k = 3 and lengths 1, 2, 2,
+2 the three of length 2 share two places, so each weighs 2/3 of 1/2. So the order in which chains are found changes
+nothing.
+
+k = 1 is what `chains` has, by its rule: all chains of least distance, where steps, not whole lengths, are compared, in
+equal parts. The two rules differ only where one tie is so long that differences beside it are below 1e-12 of the whole.
 """
 
 from dataclasses import dataclass
@@ -32,12 +35,13 @@ class KChains:
 
     - `flow` (R,): which flow a chain belongs to; `length`, `probability` (R,)
     - `stops[first[r]:first[r + 1]]`: the nodes of chain r, ends included
-    - `origin`, `destination` (F,): ends of every flow, positions in the nodes of `net`
+    - `origin`, `destination` (F,): ends of every flow, positions in the nodes of `net`; `least` (F,): least distance
     """
 
     net: Network
     origin: Ints
     destination: Ints
+    least: Floats
     flow: Ints
     length: Floats
     probability: Floats
@@ -47,24 +51,25 @@ class KChains:
     @classmethod
     def of(cls, net: Network, origin: Ints, destination: Ints, paths: int) -> "KChains":
         """Find the chains of each pair (origin, destination) over the ties of a network; some may have none."""
-        if len(origin) * paths > MOST_CHAINS or len(np.unique(destination)) * len(net.strength) > MOST_STEPS:
-            raise UsageError(
-                f"{paths} chains for each of {len(origin):,} flows over {len(net.strength):,} ties are too many",
-                mend=f"lower the knob paths, or aggregate: at most {MOST_CHAINS:,} chains in all, and {MOST_STEPS:,} "
-                "destinations times ties",
-            )
+        _refuse(len(origin), paths, _steps(net, origin if paths == 1 else destination), len(net.strength))
         if not len(origin):
             none, no = np.zeros(0, dtype=np.int64), np.zeros(0)
-            return cls(net, origin, destination, none, no, no, np.zeros(1, dtype=np.int64), none)
-        flow, length, first, stops = _search(net, origin, destination, paths)
-        return cls(net, origin, destination, flow, length, _shared(flow, length, paths), first, stops)
+            return cls(net, origin, destination, no, none, no, no, np.zeros(1, dtype=np.int64), none)
+        if paths == 1:
+            flow, least, first, stops = _search_least(net, origin, destination)
+            length, probability = least[flow], 1.0 / np.bincount(flow, minlength=len(origin))[flow]
+        else:
+            flow, length, first, stops = _search(net, origin, destination, paths)
+            least, probability = np.full(len(origin), np.inf), _shared(flow, length, paths)
+            np.minimum.at(least, flow, length)
+        return cls(net, origin, destination, least, flow, length, probability, first, stops)
 
     @cached_property
     def distance(self) -> Floats:
         """Least distance (n, n) of the pairs asked for; infinite for others, and where there is no chain."""
         n = len(self.net.nodes)
         found = np.full((n, n), np.inf)
-        np.minimum.at(found, (self.origin[self.flow], self.destination[self.flow]), self.length)
+        found[self.origin, self.destination] = self.least
         return found
 
     @cached_property
@@ -91,6 +96,56 @@ class KChains:
         return np.asarray(np.bincount(self.stops, weights=weights, minlength=len(self.net.nodes)), dtype=float)
 
 
+def _refuse(flows: int, paths: int, steps: int, ties: int) -> None:
+    """Raise UsageError, before any work, where there is too much of it."""
+    if flows * paths > MOST_CHAINS or steps > MOST_STEPS:
+        raise UsageError(
+            f"{paths} chains for each of {flows:,} flows over {ties:,} ties are too many",
+            mend=f"lower the knob paths, rank fewer items at a time, or aggregate: at most {MOST_CHAINS:,} chains in "
+            f"all, and {MOST_STEPS:,} destinations (origins, if paths is 1) times ties",
+        )
+
+
+def _steps(net: Network, ends: Ints) -> int:
+    return len(np.unique(ends)) * len(net.strength)
+
+
+def _search_least(net: Network, origin: Ints, destination: Ints) -> tuple[Ints, Floats, Ints, Ints]:
+    """Flow of every chain, least distance of every flow, where the nodes of each chain begin, and these."""
+    from weaponized_interdependence.indicators.kernels.distances import Ties
+    from weaponized_interdependence.indicators.kernels.k_shortest import least_chains
+
+    matrix = to_sparse(net, "distance")
+    start = matrix.indptr.astype(np.int64)
+    ties = Ties(start[:-1], start[1:], matrix.indices.astype(np.int32), matrix.data.astype(np.float64))
+    order = np.lexsort((destination, origin))
+    ends = np.append(np.flatnonzero(np.diff(origin[order], prepend=-1)), len(order))
+    most = max(MOST_CHAINS // len(origin), 1)
+
+    def of_one(part: int) -> tuple[Ints, Any]:
+        flows = order[ends[part] : ends[part + 1]]
+        return flows, least_chains(ties, int(origin[flows[0]]), destination[flows], most)
+
+    least, flow, count, stops = np.full(len(origin), np.inf), [], [], []
+    for flows, (place, reached, begins, nodes, failed) in in_threads(of_one, range(len(ends) - 1)):
+        if failed >= 0:
+            raise _too_equal(net, int(origin[flows[failed]]), int(destination[flows[failed]]), most)
+        least[flows] = reached
+        flow.append(flows[np.array(place, dtype=np.int64)])
+        count.append(np.diff(np.array(begins, dtype=np.int64)))
+        stops.append(np.array(nodes, dtype=np.int64))
+    first = np.append(0, np.cumsum(np.concatenate(count))).astype(np.int64)
+    return np.concatenate(flow), least, first, np.concatenate(stops)
+
+
+def _too_equal(net: Network, origin: int, destination: int, most: int) -> ModelError:
+    return ModelError(
+        f"more than {most:,} chains from {net.nodes[origin]} to {net.nodes[destination]} are equally long, or were "
+        "asked for",
+        mend="lower the knob paths (1 is the panopticon), or give ties whose strengths differ",
+    )
+
+
 def _search(net: Network, origin: Ints, destination: Ints, paths: int) -> tuple[Ints, Floats, Ints, Ints]:
     from weaponized_interdependence.indicators.kernels.k_shortest import chains_to
 
@@ -110,11 +165,7 @@ def _search(net: Network, origin: Ints, destination: Ints, paths: int) -> tuple[
     flow, length, count, stops = [], [], [], []
     for flows, (place, reached, begins, nodes, failed) in in_threads(of_one, range(len(ends) - 1)):
         if failed >= 0:
-            o, d = (net.nodes[end[flows[failed]]] for end in (origin, destination))
-            raise ModelError(
-                f"more than {most:,} chains from {o} to {d} are equally long, or were asked for",
-                mend="lower the knob paths (1 is the panopticon), or give ties whose strengths differ",
-            )
+            raise _too_equal(net, int(origin[flows[failed]]), int(destination[flows[failed]]), most)
         flow.append(flows[np.array(place, dtype=np.int64)])
         length.append(np.array(reached, dtype=np.float64))
         count.append(np.diff(np.array(begins, dtype=np.int64)))
@@ -179,6 +230,7 @@ def listed_direct(net: Network) -> Listed:
 def k_chains(context: Context, net: Network, paths: int) -> KChains:
     """The chains of one item's flows over the ties of the context, or over the flows themselves."""
     if context.ties is None:
+        context.keep(("k_chains refused", paths), lambda: _refuse_all(context, paths))
         return KChains.of(net, net.origin, net.destination, paths)
 
     def of_all() -> KChains:
@@ -190,3 +242,14 @@ def k_chains(context: Context, net: Network, paths: int) -> KChains:
         return KChains.of(ties, known[:, 0].copy(), known[:, 1].copy(), paths)
 
     return context.keep(("k_chains", paths), of_all)
+
+
+def _refuse_all(context: Context, paths: int) -> None:
+    """Raise UsageError, before any work, where all items together are too much."""
+    coded = context.coded_edges
+    ties = np.diff(coded.first).astype(np.int64)
+    item = np.repeat(np.arange(len(ties)), ties)
+    end = coded.origin if paths == 1 else coded.destination
+    roots = np.unique(item * len(coded.nodes) + end) // max(len(coded.nodes), 1)
+    steps = int(np.bincount(roots, minlength=len(ties)) @ ties)
+    _refuse(len(coded.origin), paths, steps, len(coded.origin))

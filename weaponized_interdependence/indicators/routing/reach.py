@@ -8,9 +8,6 @@ A share is the part of what the node sends or receives that is within reach. Whi
 several channels, members and nodes are taken as independent draws. Where reach overlaps more (the same dollars are
 cleared in New York and carry the technology), the true figure lies between this and the largest single share.
 A node that a CONTROLS row puts wholly in the territory of J (channel territory, share 1) is a member of J.
-
-Institutional capacity, where given, is a weight from 0 to 1 by jurisdiction (a judgement of the user: can its
-institutions use what it holds?). It multiplies the 1 and every share that this jurisdiction, or member, brings.
 """
 
 from collections.abc import Iterator
@@ -20,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from weaponized_interdependence.errors import Fault, UsageError
+from weaponized_interdependence.harmonize.economies import keys_of_kind
 from weaponized_interdependence.indicators.base import Context, Party
 from weaponized_interdependence.network import Floats
 from weaponized_interdependence.terms import Basis, weakest
@@ -44,11 +41,12 @@ class Grip:
 
 
 def jurisdictions(context: Context, nodes: list[str]) -> tuple[Party, ...]:
-    """Who is scored: those asked for, else every node and every holder of a control."""
+    """Who is scored: those asked for, else every node and every holder of a control, but for sums such as the world."""
     if context.jurisdictions is not None:
         return context.jurisdictions
     holders = context.controls["jurisdiction"].unique().to_list()
-    return tuple(Party(name, (name,)) for name in sorted({*nodes, *holders}))
+    sums = {*keys_of_kind("aggregate")}
+    return tuple(Party(name, (name,)) for name in sorted({*nodes, *holders} - sums))
 
 
 def targets(context: Context, nodes: list[str]) -> tuple[Party, ...]:
@@ -64,16 +62,15 @@ def reach_table(context: Context, nodes: list[str]) -> pl.DataFrame:
         schema={"jurisdiction": pl.String, "code": pl.String},
         orient="row",
     )
-    codes = codes.with_columns(able=_capacity(context, codes["code"]))
     own = codes.join(pl.DataFrame({"code": nodes}, schema={"code": pl.String}), on="code").select(
-        "jurisdiction", node="code", grip="able", member=pl.lit(True)
+        "jurisdiction", node="code", grip=pl.lit(1.0), member=pl.lit(True)
     )
     legal = (
         codes.join(context.controls.rename({"jurisdiction": "code"}), on="code")
         .filter(pl.col("share") > 0, pl.col("node").is_in(nodes))
         .group_by("jurisdiction", "node")
         .agg(
-            grip=1 - (1 - pl.col("share") * pl.col("able")).product(),
+            grip=1 - (1 - pl.col("share")).product(),
             member=((pl.col("channel") == "territory") & (pl.col("share") >= 1)).any(),
         )
     )
@@ -84,23 +81,6 @@ def reach_table(context: Context, nodes: list[str]) -> pl.DataFrame:
         .agg(pl.col("grip").max(), pl.col("member").any())
         .sort("jurisdiction", "node")
     )
-
-
-def _capacity(context: Context, codes: pl.Series) -> pl.Series:
-    """Institutional capacity of these jurisdictions: 1 where none is weighed at all, never for want of a number."""
-    if context.capacity is None:
-        return pl.Series([1.0]).new_from_index(0, len(codes))
-    able = context.capacity
-    faults = [Fault(f"no capacity is given for {c}") for c in sorted(set(codes) - set(able))]
-    faults += [Fault(f"capacity of {c} is {w}") for c, w in able.items() if not 0 <= w <= 1]
-    if faults:
-        raise UsageError(
-            "institutional capacity cannot be weighed",
-            faults=faults,
-            mend="give a number from 0 to 1 for every jurisdiction scored, and for each member of a group; "
-            "with --jurisdiction fewer are scored",
-        )
-    return codes.replace_strict(dict(able), return_dtype=pl.Float64)
 
 
 def control_basis(context: Context) -> dict[str, Basis]:

@@ -150,16 +150,16 @@ def _tally(context: Context, scope: Scope, rerouting: bool, paths: int | None = 
 def _tally_chains(
     context: Context, item: str, net: Network, scope: Scope, rerouting: bool, paths: int | None
 ) -> Iterator[Row]:
-    chains = _chains_of(context, net) if paths is None else _k_chains_of(context, net, paths)
-    demand = _demand(net, chains)
+    chains = chains_of(context, net) if paths is None else _k_chains_of(context, net, paths)
+    demand = demand_over(net, chains)
     nodes = list(chains.net.nodes)
-    masks = _masks(context, nodes)
+    masks = target_masks(context, nodes)
     everyone = list(grips(context, nodes))
     if scope != "target" and not rerouting:
         yield from _tally_through(item, chains, demand, [g for g in everyone if g.single is not None], scope)
         everyone = [g for g in everyone if g.single is None]
     for held, lost in _losses(context, chains, demand, everyone, rerouting):
-        yield from _scoped(item, held, demand, lost, scope, masks)
+        yield from scoped(item, held, demand, lost, scope, masks)
 
 
 def listed_routes(context: Context) -> Iterator[tuple[str, Listed]]:
@@ -171,7 +171,7 @@ def listed_routes(context: Context) -> Iterator[tuple[str, Listed]]:
         else:
             chains = _k_chains_of(context, net, 1)
             origin, destination = chains.origin[chains.flow], chains.destination[chains.flow]
-            value = _demand(net, chains)[origin, destination] * chains.probability
+            value = demand_over(net, chains)[origin, destination] * chains.probability
             yield item, Listed(chains.net.nodes, chains.on, value, origin, destination)
 
 
@@ -191,7 +191,8 @@ def _k_chains_of(context: Context, net: Network, paths: int) -> KChains:
     return k_chains(context, net, paths)
 
 
-def _chains_of(context: Context, net: Network) -> Chains:
+def chains_of(context: Context, net: Network) -> Chains:
+    """Shortest chains over the ties that the flows of an item take."""
     ties = _few_nodes(context, net)
     # Kept for the next indicator when there is one network; thousands of them would fill the memory.
     one = context.ties is not None or context.edges["item"].n_unique() == 1
@@ -228,13 +229,14 @@ def _losses(
         return
     detour = context.knobs["max_detour"]
     limit = chains.distance * (1 + detour) if np.isfinite(detour) else np.full_like(chains.distance, np.inf)
-    for held, around in _ways_around(chains, everyone):
+    for held, around in ways_around(chains, everyone):
         ends = 1.0 - np.outer(1.0 - held.grip, 1.0 - held.grip)
         touched = 1.0 - chains.untouched(held.grip)
         yield held, demand * np.where(within(around, limit), np.minimum(ends, touched), touched)
 
 
-def _ways_around(chains: Chains, everyone: list[Grip]) -> Iterator[tuple[Grip, Floats]]:
+def ways_around(chains: Chains, everyone: list[Grip]) -> Iterator[tuple[Grip, Floats]]:
+    """(jurisdiction, length of the shortest chain past all it grips, (n, n)), infinite where there is none."""
     singles: dict[int, list[Grip]] = {}
     for held in everyone:
         if held.single is None:
@@ -259,7 +261,7 @@ def production_of(context: Context) -> Production:
 def _tally_production(context: Context, scope: Scope, rerouting: bool) -> Iterator[Row]:
     production = production_of(context)
     nodes = list(production.table.economies)
-    masks = _masks(context, nodes)
+    masks = target_masks(context, nodes)
     # An economy's flows are the chains that end in its demand, so a diagonal of column sums does for all but the
     # extraterritorial scope, which must also know where chains begin.
     domestic = production.domestic(np.zeros(len(nodes)))
@@ -274,10 +276,10 @@ def _tally_production(context: Context, scope: Scope, rerouting: bool) -> Iterat
         gone = abroad - (production.untouched(held.grip) - production.domestic(held.grip))
         if rerouting:  # what stays undeliverable of all chains is no less than of those that cross a border
             gone = np.minimum(gone, abroad + domestic - production.deliverable(held.grip))
-        yield from _scoped("ALL", held, np.diag(abroad), np.diag(gone), scope, masks)
+        yield from scoped("ALL", held, np.diag(abroad), np.diag(gone), scope, masks)
 
 
-def _scoped(item: str, held: Grip, value: Floats, lost: Floats, scope: Scope, masks: Masks) -> Iterator[Row]:
+def scoped(item: str, held: Grip, value: Floats, lost: Floats, scope: Scope, masks: Masks) -> Iterator[Row]:
     """Sum the flows (n, n) of the scope. A target's flows have it at either end; none has a target within J itself."""
     total = float(value.sum())
     if scope == "all":
@@ -296,7 +298,7 @@ def _scoped(item: str, held: Grip, value: Floats, lost: Floats, scope: Scope, ma
             yield item, held.label, labels[k], total, float(routed[k]), float(gone[k])
 
 
-def _masks(context: Context, nodes: list[str]) -> Masks:
+def target_masks(context: Context, nodes: list[str]) -> Masks:
     """Labels of the targets, and which nodes each holds: sparse (targets, nodes), 1 or 0."""
     named = targets(context, nodes)
     held = [np.isin(nodes, party.codes) for party in named]
@@ -305,7 +307,7 @@ def _masks(context: Context, nodes: list[str]) -> Masks:
     )
 
 
-def _demand(net: Network, chains: Chains | KChains) -> Floats:
+def demand_over(net: Network, chains: Chains | KChains) -> Floats:
     """The flows (n, n) over the nodes of the ties; ModelError where a flow has no chain to take."""
     position = {name: i for i, name in enumerate(chains.net.nodes)}
     ends = np.array([position.get(name, -1) for name in net.nodes], dtype=np.int64)

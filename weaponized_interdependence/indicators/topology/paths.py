@@ -71,7 +71,7 @@ def betweenness(context: Context) -> pl.DataFrame:
     f"{_EXACT_STEPS:.0e} steps (nodes that send times ties) is worked out exactly, with low = high = score: use "
     "betweenness there. Larger ones give the same numbers for the same seed and flows, on any number of threads; if "
     "the nodes are called otherwise, other pairs are drawn. The sample grows with the largest score / error^2, and "
-    "with 1 / error where all scores are small.",
+    "with 1 / error where all scores are small; where 20 million pairs might not be enough it is refused.",
 )
 def betweenness_sampled(context: Context) -> pl.DataFrame:
     """Share of pairs of nodes with the node on their least-distance path, from a sample with a stated error.
@@ -91,16 +91,19 @@ def betweenness_sampled(context: Context) -> pl.DataFrame:
     >>> worked("betweenness_sampled", [("A", "Hub", 9), ("Hub", "B", 9), ("A", "Weak", 1), ("Weak", "B", 1)])
     {'A': 0.0, 'B': 0.0, 'Hub': 0.083333333333, 'Weak': 0.0}
     """
-    from weaponized_interdependence.indicators.topology.path_sampling import sampled
+    from weaponized_interdependence.indicators.topology.path_sampling import refuse_many, sampled
 
     coded, length = context.coded_edges, lengths(context.coded_edges)
-    steps = steps_of(coded)
-    item, node, score = exact(coded, np.flatnonzero(steps <= _EXACT_STEPS))
+    steps, knobs = steps_of(coded), context.knobs
+    small, large = np.flatnonzero(steps <= _EXACT_STEPS), np.flatnonzero(steps > _EXACT_STEPS).tolist()
+    refuse_long(coded, "rank fewer periods or items at a time", steps <= _EXACT_STEPS)
+    networks = ((coded.items[k], segment(coded, length, k)[1]) for k in large)
+    refuse_many(networks, knobs["error"], knobs["confidence"])
+    item, node, score = exact(coded, small)
     nodes = np.bincount(item, minlength=len(steps))[item]
     parts = [(item, node, *[score / (nodes * (nodes - 1.0))] * 3)]
-    for k in np.flatnonzero(steps > _EXACT_STEPS).tolist():
+    for k in large:
         here, edges = segment(coded, length, k)
-        knobs = context.knobs
         found = sampled(edges, error=knobs["error"], confidence=knobs["confidence"], seed=int(knobs["seed"]))
         parts.append((np.full(len(here), k, dtype=np.int32), here, *found))
     item, node, score, low, high = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))

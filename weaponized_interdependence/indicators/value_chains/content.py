@@ -134,7 +134,7 @@ def foreign_content(context: Context) -> pl.DataFrame:
 )
 @on_one_blas_thread
 def foreign_technology_content(context: Context) -> pl.DataFrame:
-    """Share of the value of an exporter's sales abroad that is value added of a jurisdiction elsewhere.
+    """Share of the counterpart's exports that is value added of the node: counterpart exports, node's content counts.
 
     Examples
     --------

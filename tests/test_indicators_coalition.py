@@ -78,18 +78,17 @@ def scores_of(scores: pl.DataFrame) -> dict[str, float]:
 
 
 @settings(deadline=None, max_examples=15)
-@given(ties_of, held_of, st.sampled_from(["goods", "payments"]), st.sampled_from([None, 0.5]))
+@given(ties_of, held_of, st.sampled_from(["goods", "payments"]))
 def test_values_are_means_over_all_orders_of_joining(
-    ties: Ties, held: list[tuple[str, str, float]], layer: str, able: float | None
+    ties: Ties, held: list[tuple[str, str, float]], layer: str
 ) -> None:
-    """Certain and partial grips, capacity, closed form or union by union: the definition holds for all."""
+    """Certain and partial grips, closed form or union by union: the definition holds for all."""
     flows, told = frame(ties, layer), controls(held, ties)
     players = sorted({x for pair in ties for x in pair})[:4]
     if any(h == "X" for h, *_ in held) and told and "X" in {*told["controls"]["jurisdiction"]}:
         players = [*players[:3], "X"]
-    capacity = {} if able is None else {"capacity": dict.fromkeys(players, able)}
-    v = worth(players, "panopticon", flows, **told, **capacity)
-    scores = rank(flows, ["shapley_panopticon", "marginal_panopticon"], jurisdiction=players, **told, **capacity)
+    v = worth(players, "panopticon", flows, **told)
+    scores = rank(flows, ["shapley_panopticon", "marginal_panopticon"], jurisdiction=players, **told)
     values = scores_of(scores.filter(pl.col("indicator") == "shapley_panopticon"))
     assert values == pytest.approx(by_orders(players, v), abs=1e-9)
     assert sum(values.values()) == pytest.approx(v[frozenset(players)], abs=1e-9)  # efficiency
@@ -242,22 +241,21 @@ def test_basis_is_the_weakest_of_any_player_of_the_game() -> None:
 
 
 @settings(deadline=None, max_examples=20)
-@given(ties_of, held_of, st.sampled_from(["goods", "payments"]), st.sampled_from([None, 0.5]))
+@given(ties_of, held_of, st.sampled_from(["goods", "payments"]))
 def test_overlap_and_what_one_alone_sees_by_their_definitions(
-    ties: Ties, held: list[tuple[str, str, float]], layer: str, able: float | None
+    ties: Ties, held: list[tuple[str, str, float]], layer: str
 ) -> None:
     flows, told = frame(ties, layer), controls(held, ties)
     players = sorted({x for pair in ties for x in pair})[:3]
     if len(players) < 2:
         return
-    capacity = {} if able is None else {"capacity": dict.fromkeys({*players, "X"}, able)}
-    v = worth(players, "panopticon", flows, **told, **capacity)
-    both = rank(flows, "observation_overlap", jurisdiction=players, **told, **capacity)
+    v = worth(players, "panopticon", flows, **told)
+    both = rank(flows, "observation_overlap", jurisdiction=players, **told)
     for one, other, score in both.select("node", "counterpart", "score").rows():
         a, b, either = (v[frozenset(s)] for s in ([one], [other], [one, other]))
         assert score == (pytest.approx((a + b - either) / a, abs=1e-9) if a > 0 else None)
     assert both.height == len(players) * (len(players) - 1)
-    alone = rank(flows, "observation_exclusive", jurisdiction=players, **told, **capacity)
+    alone = rank(flows, "observation_exclusive", jurisdiction=players, **told)
     everyone = frozenset(players)
     for node, score in alone.select("node", "score").rows():
         seen = v[frozenset([node])]

@@ -67,9 +67,7 @@ def _tally_items(
 ) -> pl.DataFrame:
     edges = context.edges.join(items, on="item", how="semi")
     edges = _of_targets(context, edges, nodes) if scope == "target" else edges.with_columns(counterpart=pl.lit(""))
-    # Flows with an end in a member are taken off again, so a member must count whole, whatever its capacity.
-    whole = pl.when("member").then(1.0).otherwise("grip") if scope == "extraterritorial" else pl.col("grip")
-    touched = _touched(edges, reach, whole)
+    touched = _touched(edges, reach, pl.col("grip"))
     grid = _with(_grid(context, scope, edges, touched, nodes), touched, "lost")
     if scope == "target":
         grid = _without_own(grid, context, reach, nodes)

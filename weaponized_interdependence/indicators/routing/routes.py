@@ -268,7 +268,7 @@ def _tally_production(context: Context, scope: Scope, rerouting: bool) -> Iterat
     abroad = production.demand.sum(axis=0) - domestic
     for held in grips(context, nodes):
         outside = ~held.member
-        if scope == "extraterritorial":  # chains that begin in a member are left out, even if its capacity misses them
+        if scope == "extraterritorial":  # chains that begin in a member are left out
             escaping = production.untouched(held.grip, outside) - production.domestic(held.grip)
             routed = float(production.value[np.ix_(outside, outside)].sum() - domestic[outside].sum())
             yield "ALL", held.label, None, float(abroad.sum()), routed, routed - float(escaping[outside].sum())

@@ -110,6 +110,16 @@ def test_json_and_stdout_are_data_and_nothing_else(flows: Path) -> None:
     assert wi("compare", before, after, "--json", "-o", "-").exit_code == 2
 
 
+def test_a_ranking_with_controls_is_not_made_like_one_without(flows: Path) -> None:
+    grips = flows.parent / "grips.csv"
+    grips.write_text("jurisdiction,node,channel,share,basis\nUSA,CHN,technology,0.5,assumed\n")
+    plain = ("--period", "2000", "-i", "panopticon")
+    before, after = ranked(flows, "a.parquet", *plain), ranked(flows, "b.parquet", *plain, "--controls", grips)
+    said = " ".join(good("compare", before, after, env={"COLUMNS": "400"}).stderr.split())
+    assert "different options: controls not set / grips.csv, sha256 " in said
+    assert "different options" not in good("compare", after, after, env={"COLUMNS": "400"}).stderr
+
+
 @pytest.mark.parametrize("extension", ["csv", "json", "arrow", "xlsx"])
 def test_moves_are_written_in_every_format(flows: Path, extension: str) -> None:
     every, out = ranked(flows, "r.parquet"), flows.parent / f"m.{extension}"

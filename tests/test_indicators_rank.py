@@ -278,6 +278,51 @@ def test_a_target_inside_the_jurisdiction_is_refused() -> None:
         rank(TWO_ITEMS, "chokepoint", jurisdiction=["EU"], target=["DEU"])
 
 
+def test_a_target_inside_is_refused_only_where_it_is_scored_against_the_jurisdiction() -> None:
+    """What the EU sees only through Germany is a question; and two indicators may read one of the two each."""
+    names = ["panopticon", "minimum_cut"]
+    scores = rank(TWO_ITEMS, names, jurisdiction=["EU"], target=["DEU"])
+    assert scores.select("indicator", "node").rows() == [("panopticon", "EU"), ("minimum_cut", "DEU")]
+    through = rank(TWO_ITEMS, "observation_through", jurisdiction=["EU"], target=["DEU", "FRA"])
+    # Of the 16, FRA is an end of the 9 from DEU, which has all of them as well.
+    assert {row["counterpart"]: row["score"] for row in through.to_dicts()} == {"DEU": 7 / 16, "FRA": 0.0}
+    with pytest.raises(UsageError, match="DEU and EU share DEU"):
+        rank(TWO_ITEMS, ["observation_through", "chokepoint"], jurisdiction=["EU"], target=["DEU"])
+
+
+def test_territory_of_a_counterpart_weakens_the_basis() -> None:
+    frame = flows(("A", "B", "TOTAL", 4), ("X", "B", "TOTAL", 3))
+    held = pl.DataFrame([("B", "X", "territory", 1.0, "assumed")], schema=dict(CONTROLS.schema), orient="row")
+    asked = {"jurisdiction": ["A+X"], "target": ["B"]}
+    assert rank(frame, "observation_through", **asked).select("score", "basis").row(0) == (0.0, "observed")
+    # Of the 7 seen, 3 are seen only at X, which is B's by an assumption.
+    assert rank(frame, "observation_through", **asked, controls=held).select("score", "basis").row(0) == (
+        3 / 7,
+        "assumed",
+    )
+
+
+def test_a_node_may_have_a_plus_in_its_name() -> None:
+    found = worked("panopticon", [("AT+T", "B", 4), ("B", "C", 6)], jurisdiction=["AT+T", "B+C"])
+    assert found == {"AT+T": 0.4, "B+C": 1.0}
+
+
+def test_grips_do_not_hang_on_the_order_of_the_controls() -> None:
+    ties = flows(("A", "B", "TOTAL", 4), ("B", "C", "TOTAL", 5), ("A", "C", "TOTAL", 1.3))
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        rows = [
+            ("D", node, channel, round(float(rng.random()), 3), "observed")
+            for node in "ABC"
+            for channel in ("ownership", "currency", "technology")
+        ]
+        first, second = (
+            rank(ties, "panopticon", controls=pl.DataFrame(r, schema=dict(CONTROLS.schema), orient="row"))
+            for r in (rows, rows[::-1])
+        )
+        assert first.equals(second)
+
+
 def test_everything_wrong_with_the_options_is_said_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         rank(TWO_ITEMS, "export_share", by=("node",), target=["DEU"], max_detour=-1, damping=2, top=0)

@@ -14,6 +14,7 @@ from weaponized_interdependence.errors import ModelError, UsageError
 from weaponized_interdependence.indicators.base import Context
 from weaponized_interdependence.indicators.rank import rank, worked
 from weaponized_interdependence.indicators.routing.chains import Chains, shortest
+from weaponized_interdependence.indicators.routing.listed import KChains
 from weaponized_interdependence.indicators.routing.production import Production
 from weaponized_interdependence.indicators.routing.routes import lost_share, route_of
 from weaponized_interdependence.io_table import IOTable
@@ -523,3 +524,37 @@ def test_ways_around_each_node_equal_the_network_without_it(ties: Ties) -> None:
                 lengths = [length for length, _ in paths(ties, net.nodes[s], net.nodes[t], others)]
                 want = float(min(lengths)) * max(ties.values()) / 12 if lengths else float("inf")
                 assert found[v][s, t] == pytest.approx(want)
+
+
+def test_more_equal_chains_than_can_be_counted_are_refused() -> None:
+    """Two nodes a stage, all joined: 2^1100 chains, beyond the largest number in floating point."""
+    ties = [(f"n{k:04}{i}", f"n{k + 1:04}{j}", 1.0) for k in range(1100) for i in "ab" for j in "ab"]
+    rows = [("2020", "payments", o, d, "TOTAL", v, None, None, "USD", "observed") for o, d, v in ties]
+    made = pl.DataFrame(rows, schema=dict(FLOWS.schema), orient="row")
+    with pytest.raises(ModelError, match="paths of equal length"):
+        rank(made, "panopticon", jurisdiction=["n0001a+n0020b"])
+
+
+def test_who_never_meets_touches_nothing_at_all() -> None:
+    """Two blocs that do not trade: shares across are zero, not a rest of rounding with a rank of its own."""
+    rng = np.random.default_rng(0)
+    apart = np.kron(np.eye(2), np.ones((3, 3)))
+    z = np.kron(apart, np.ones((9, 9))) * np.exp(2 * rng.normal(size=(54, 54)))
+    y = np.kron(apart, np.ones((9, 1))) * 90 * rng.random((54, 6))
+    y += np.kron(np.eye(6), np.ones((9, 1))) * np.maximum(1.1 * z.sum(axis=0) - z.sum(axis=1), 0.0)[:, None]
+    made = table(z, y, economies="ABCDEF", sectors=9)
+    for name in ("chokepoint", "chokepoint_rerouted", "observation_overlap", "shapley_chokepoint"):
+        scores = rank(None, name, table=made, jurisdiction=list("ABCDEF"))
+        within = pl.col("node").is_in(list("ABC")) == pl.col("counterpart").is_in(list("ABC"))
+        assert set(scores.filter(~within)["score"]) == {0.0}, name
+        assert rank(None, name, table=made).filter(~within).is_empty(), name
+
+
+@pytest.mark.parametrize("paths", [2, 3, 5])
+def test_chains_that_nobody_touches_slip_through_whole(paths: int) -> None:
+    """Probabilities in proportion to 1 / length add up to one but for rounding, which must not become a score."""
+    rng = np.random.default_rng(3)
+    names = [f"N{k}" for k in range(12)]
+    ties = {(o, d): float(np.exp(rng.normal() * 2)) for o in names for d in names if o != d and rng.random() < 0.4}
+    chains = KChains.of(made := network(ties), made.origin, made.destination, paths)
+    assert (chains.untouched(np.zeros(12)) == 1.0).all()

@@ -267,6 +267,16 @@ def test_a_node_that_loses_all_its_ties_comes_last_and_is_told() -> None:
     assert intervals(made).filter(pl.col("node") == "B")["rank_high"][0] > 2
 
 
+def test_an_item_of_which_nothing_flows_does_not_rename_the_sum() -> None:
+    """The sum of two items is called ALL, in every draw too, though one of them has but a zero."""
+    given = pl.concat(
+        [flows([("A", "B", 4.0), ("B", "C", 5.0)], item="SITC:1"), flows([("A", "B", 0.0)], item="SITC:2")]
+    )
+    found = bootstrap(given, "export_share", draws=40, noise=0.1)
+    assert found["item"].unique().to_list() == ["ALL"]
+    assert found.select("low", "high", "rank_low", "rank_high").null_count().row(0) == (0, 0, 0, 0)
+
+
 def test_a_draw_that_loses_the_target_is_no_crash() -> None:
     given = flows([("A", "T", 1.0), ("A", "B", 5.0), ("B", "A", 5.0)])
     found = bootstrap(given, "chokepoint", draws=60, noise=0.1, missing=0.5, target=["T"])

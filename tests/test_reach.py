@@ -227,6 +227,18 @@ def test_a_group_is_itself_and_its_members() -> None:
         compute_reach(entities=seats(FIRM="DEU"), jurisdictions=["DEUU"])
 
 
+def test_names_may_be_spelt_in_any_way() -> None:
+    paid = payments(("FIRM", "TUR", "EUR", 1.0), ("FIRM", "TUR", "XDR", 1.0))
+    clears = {"XDR": "United States"}
+    told = compute_reach(by_currency=paid, jurisdictions=["EU", "USA"], clears={"XDR": "USA"}).controls
+    assert {*told["jurisdiction"]} == {"EU", "USA"}
+    assert compute_reach(by_currency=paid, jurisdictions=["eu", "usa"], clears=clears).controls.equals(told)
+    with pytest.raises(UnknownCodeError, match="USAA"):
+        currency(paid, clears={"XDR": "USAA"})
+    with pytest.raises(UsageError, match="who clears QQQ is told, but no flow is in it"):
+        currency(paid, clears={"XDR": "USA", "QQQ": "CHN"})
+
+
 def test_stocks_and_flows_are_not_added_up() -> None:
     mixed = pl.concat(
         [payments(("A", "B", "USD", 3)), payments(("A", "B", "EUR", 9)).with_columns(layer=pl.lit("claims"))]

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from weaponized_interdependence.errors import Fault, InputError, ModelError, UsageError
 from weaponized_interdependence.harmonize.items import overlapping_codes
-from weaponized_interdependence.sums import Codes, positions, sum_by_key
+from weaponized_interdependence.sums import Codes, collect_texts, positions, sum_by_key
 from weaponized_interdependence.terms import weakest
 
 if TYPE_CHECKING:
@@ -131,14 +131,12 @@ def build_network(
     """
     if self_loops not in ("drop", "keep"):
         raise UsageError(f"self_loops is {self_loops!r}", mend="say drop or keep")
-    lazy = _read(flows)
+    lazy, rows, longest = _read(flows)
     labels = _labels(lazy, sum_over)
     # One pass makes whole numbers of the ids; no text of a row is kept.
-    frame = lazy.select(
-        pl.col("origin", "destination").cast(pl.Categorical), pl.col("value").cast(pl.Float64)
-    ).collect()
+    frame = collect_texts(lazy, ("origin", "destination"), ("value",), rows=rows, longest=longest)
     names, (origin, destination) = positions(frame["origin"], frame["destination"])
-    value = frame["value"].to_numpy()
+    value = frame["value"].cast(pl.Float64).to_numpy()
     del frame
     dropped = {"zero_value": int((value == 0).sum()), "self_loop": 0}
     kept = value > 0
@@ -163,21 +161,26 @@ def build_network(
 
 def collect_flows(flows: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """The columns of FLOWS that a network reads, checked; raises InputError with every fault."""
-    return _read(flows).collect()
+    return _read(flows)[0].collect()
 
 
-def _read(flows: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
+def _read(flows: pl.DataFrame | pl.LazyFrame) -> tuple[pl.LazyFrame, int, int]:
+    """The columns that a network reads, checked, and what `check_flows` tells of them."""
     wanted = ("period", "layer", "origin", "destination", "item", "value", "unit", "basis")
     have = flows.collect_schema().names()
     if absent := [c for c in ("origin", "destination", "value") if c not in have]:
         raise InputError(f"flows lack the column(s) {', '.join(absent)}", mend="give a FLOWS table")
     lazy = flows.lazy().select(c for c in wanted if c in have)
-    check_flows(lazy)
-    return lazy
+    length = pl.max_horizontal(pl.col("origin", "destination").str.len_bytes().max())
+    seen = check_flows(lazy, length.fill_null(0).alias("longest"))
+    return lazy, seen["rows"], seen["longest"]
 
 
-def check_flows(flows: pl.LazyFrame) -> None:
-    """Raise InputError with every reason why these flows cannot become a network, and its first rows."""
+def check_flows(flows: pl.LazyFrame, *also: pl.Expr) -> dict[str, Any]:
+    """Raise InputError with every reason why these flows cannot become a network, and its first rows.
+
+    Gives what was seen in passing, by name: `rows`, and whatever `also` asks of the same pass (one value each).
+    """
     texts = [c for c in flows.collect_schema().names() if c != "value"]
     value = pl.col("value")
     # Mostly nothing is wrong, which a few smallest and largest tell at a small part of the cost of every rule.
@@ -188,11 +191,12 @@ def check_flows(flows: pl.LazyFrame) -> None:
         value.min().alias("least"),
         value.max().alias("most"),
         value.is_nan().any().alias("odd"),
+        *also,
     )
     seen = smallest.collect(engine="streaming").row(0, named=True)
     sound = not seen["nulls"] and not seen["odd"] and seen["shortest"]
     if not seen["rows"] or (sound and 0 <= seen["least"] <= seen["most"] < float("inf")):
-        return
+        return seen
     rules = {
         **{f"{c} is missing": pl.col(c).is_null() | (pl.col(c) == "") for c in texts},
         "value is missing": value.is_null(),
@@ -207,6 +211,7 @@ def check_flows(flows: pl.LazyFrame) -> None:
             faults.append(Fault(f"{reason} in {count} row(s), first at row {', '.join(str(r + 1) for r in rows)}"))
     if faults:
         raise InputError("flows cannot become a network", faults=faults, mend="mend or leave out those rows")
+    return seen
 
 
 def drop_empty(frame: pl.DataFrame, self_loops: Literal["drop", "keep"]) -> tuple[pl.DataFrame, dict[str, int]]:

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,11 @@ Values = npt.NDArray[np.float64]
 
 # Neighbouring keys are sorted in one pass while they have no more values than this together: the counts stay in cache.
 _BUCKETS = 1 << 17
+_RUN = 16  # rows that a run must have on average to be moved as one
+# Rows from which compiled loops are worth loading them, which takes half a second of a process.
+_MANY = 2_000_000
+_FILL = "\0"
+_LONGEST = 32  # bytes of the longest text that is compared as whole numbers; room is taken for it in every row
 
 
 def steady_sum(*names: str) -> pl.Expr:
@@ -27,27 +34,68 @@ def steady_sum(*names: str) -> pl.Expr:
     return pl.col(*names).sort().sum()
 
 
+def collect_texts(
+    query: pl.LazyFrame, texts: Sequence[str], others: Sequence[str], *, rows: int, longest: int
+) -> pl.DataFrame:
+    """Columns of a query, the `texts` (without nulls, of `longest` bytes at most) as `positions` is quickest with them.
+
+    In many rows, short texts are whole numbers of eight letters each, which machine code tells apart faster than
+    threads that share one table of categories. They are categories where rows are few or texts long, or one has a
+    letter beyond ASCII or ends with the letter that fills up the last number.
+    """
+    if rows >= _MANY and longest <= _LONGEST:
+        from weaponized_interdependence.sums_kernels import ready
+
+        count = max(-(-longest // 8), 1)
+        plain = pl.when(~pl.col(texts).str.ends_with(_FILL)).then(pl.col(texts)).str.pad_end(8 * count, _FILL)
+        # In letters, so more bytes than are asked for where one takes several: that gives null.
+        words = plain.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt64, count), endianness="big")
+        with ThreadPoolExecutor(1) as beside:
+            loaded = beside.submit(ready)
+            frame = query.select(words, *others).collect(engine="streaming")
+            loaded.result()
+        if not any(frame[name].null_count() for name in texts):
+            return frame
+    return query.select(pl.col(texts).cast(pl.Categorical), *others).collect()
+
+
 def positions(*columns: pl.Series) -> tuple[pl.Series, list[Codes]]:
     """The distinct texts of the columns together, sorted, and for each column the position of every row's text in them.
 
-    Columns are text or Categorical, without nulls. Categories number the texts in one pass, in whatever order threads
-    meet them; a small table then gives each its place among the sorted.
+    Columns are text, Categorical or, all of them, as `collect_texts` gives them; without nulls. The texts are numbered
+    in whatever order they are met; a small table then gives each its place among the sorted.
 
     >>> names, (first, second) = positions(pl.Series(["B", "A"]), pl.Series(["C", "B"]))
     >>> names.to_list(), first.tolist(), second.tolist()
     (['A', 'B', 'C'], [1, 0], [2, 1])
     """
+    if isinstance(columns[0].dtype, pl.Array):
+        return _positions_of_words(columns)
     coded = [c if isinstance(c.dtype, pl.Categorical) else c.cast(pl.Categorical) for c in columns]
     numbers = [c.to_physical().to_numpy().view(np.int32) for c in coded]
     known = np.zeros(max((int(n.max()) + 1 for n in numbers if len(n)), default=0), dtype=np.bool_)
     for number in numbers:
         known[number] = True
     found = np.flatnonzero(known)
-    names = pl.Series(found.astype(np.uint32)).cat.to(pl.Categorical).cast(pl.String)
+    names, place = _places(pl.Series(found.astype(np.uint32)).cat.to(pl.Categorical).cast(pl.String), found)
+    return names, [place[number] for number in numbers]
+
+
+def _positions_of_words(columns: Sequence[pl.Series]) -> tuple[pl.Series, list[Codes]]:
+    from weaponized_interdependence import sums_kernels
+
+    words, found, numbers = sums_kernels.number([[piece.to_numpy() for piece in c.get_chunks()] for c in columns])
+    texts = words.astype(">u8").view(f"S{8 * words.shape[1]}").ravel().tolist()  # without what fills up the last word
+    names, place = _places(pl.Series(texts, dtype=pl.Binary).cast(pl.String), found)
+    return names, sums_kernels.renumber(numbers, place)
+
+
+def _places(names: pl.Series, numbers: npt.NDArray[Any]) -> tuple[pl.Series, Codes]:
+    """Names sorted, and by number the place of the name that has it."""
     order = names.arg_sort().to_numpy()
-    place = np.zeros(len(known), dtype=np.int32)
-    place[found[order]] = np.arange(len(found), dtype=np.int32)
-    return names.gather(order), [place[number] for number in numbers]
+    place = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=np.int32)
+    place[numbers[order]] = np.arange(len(names), dtype=np.int32)
+    return names.gather(order), place
 
 
 def ascending(keys: Sequence[Codes]) -> bool:
@@ -99,10 +147,9 @@ def _in_order(keys: Sequence[Codes]) -> bool:
 def _sorted(keys: Sequence[Codes], sizes: Sequence[int], value: Values) -> tuple[list[Codes], Values]:
     """Rows in the order of their keys, the first being the leading one; equal rows stay in order.
 
-    Sorted by one key after the other, the last one first. Neighbouring keys with few values together are made one.
+    Neighbouring keys with few values together are made one. Then whole runs of rows are moved, where the last keys
+    stand in runs; or many rows are sorted by all keys made one number, in machine code; or by one key after the other.
     """
-    from scipy import sparse  # not before it is needed: most that sum do not sort
-
     parts: list[list[int]] = [[]]  # of each key sorted by: which of `keys` it is made of
     for k, size in enumerate(sizes):
         together = [size, *(sizes[j] for j in parts[-1])]
@@ -110,16 +157,52 @@ def _sorted(keys: Sequence[Codes], sizes: Sequence[int], value: Values) -> tuple
             parts.append([])
         parts[-1].append(k)
     merged = [_join([keys[k] for k in part], [sizes[k] for k in part]) for part in parts]
-    ends = np.arange(len(value) + 1, dtype=np.int32)
-    for k in reversed(range(len(parts))):
-        # scipy turns rows into columns by counting: a stable sort by column, here of one number a row.
-        size = max(math.prod(sizes[j] for j in parts[k]), 1)
-        columns = sparse.csr_array((value, merged[k], ends), shape=(len(value), size)).tocsc()
-        value = columns.data
-        whole = np.repeat(np.arange(size, dtype=np.int32), np.diff(columns.indptr))
-        merged = [whole if j == k else other[columns.indices] for j, other in enumerate(merged)]
+    counts = [max(math.prod(sizes[k] for k in part), 1) for part in parts]
+    bits = [max(size - 1, 0).bit_length() for size in sizes]
+    runs = np.flatnonzero(np.append(True, merged[-1][1:] != merged[-1][:-1]))
+    if len(parts) == 2 and len(runs) < len(value) // _RUN:
+        merged, value = _sorted_by_runs(merged[0], counts[0], merged[1], runs, value)
+    elif len(value) >= _MANY and sum(bits) < 64:
+        from weaponized_interdependence.sums_kernels import sort_rows  # not before: numba takes a while to load
+
+        return sort_rows(keys, bits, value)
+    else:
+        merged, value = _sorted_by_counting(merged, counts, value)
     single = [key for whole, part in zip(merged, parts, strict=True) for key in _split(whole, [sizes[k] for k in part])]
     return single, value
+
+
+def _sorted_by_runs(
+    lead: Codes, count: int, key: Codes, runs: npt.NDArray[np.int64], value: Values
+) -> tuple[list[Codes], Values]:
+    """Sort by `lead` (below `count`), then by a `key` that is the same in rows that follow each other, from `runs` on.
+
+    Files often stand in the order of the second key, as a publisher numbers it: then whole runs are moved.
+    """
+    from scipy import sparse
+
+    ends = np.append(runs, len(value)).astype(np.int32)
+    turn = np.argsort(key[runs], kind="stable")
+    columns = sparse.csr_array((value, lead, ends), shape=(len(runs), count))[turn].tocsc()
+    return [_repeated(columns.indptr), key[runs[turn]][columns.indices]], columns.data
+
+
+def _sorted_by_counting(merged: list[Codes], counts: Sequence[int], value: Values) -> tuple[list[Codes], Values]:
+    """Sort by one key after the other, the last one first."""
+    from scipy import sparse  # not before it is needed: most that sum do not sort
+
+    ends = np.arange(len(value) + 1, dtype=np.int32)
+    for k in reversed(range(len(merged))):
+        # scipy turns rows into columns by counting: a stable sort by column, here of one number a row.
+        columns = sparse.csr_array((value, merged[k], ends), shape=(len(value), counts[k])).tocsc()
+        value = columns.data
+        whole = _repeated(columns.indptr)
+        merged = [whole if j == k else other[columns.indices] for j, other in enumerate(merged)]
+    return merged, value
+
+
+def _repeated(borders: npt.NDArray[Any]) -> Codes:
+    return np.repeat(np.arange(len(borders) - 1, dtype=np.int32), np.diff(borders))
 
 
 def _join(keys: Sequence[Codes], sizes: Sequence[int]) -> Codes:

@@ -1,6 +1,6 @@
 """`wi rank`: flows in, scores and ranks out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -122,7 +122,8 @@ def rank(
         read_beside(inputs, chosen, macro, elasticities)
         scored = score(inputs, chosen, given, drawn)
         scores = scored if top is None else scored.filter(scored["rank"] <= top)
-    stated = {**given, **drawn, "layers": layer or [], "items": item or [], "top": top}
+    beside = {"controls": controls, "ties": ties, "macro": macro, "elasticities": elasticities}
+    stated = {**given, **drawn, **named(beside, inputs), "layers": layer or [], "items": item or [], "top": top}
     options = {**stated, "names": inputs.names}
     metadata = ranking_metadata(chosen, inputs=inputs.stamps, options=options, sources=published(inputs.stamps))
     if out is not None:
@@ -254,6 +255,13 @@ def unheard(inputs: Inputs, chosen: Sequence[str], given: dict[str, Any], scores
         if any(len(name) != 3 for name in names) and scores.height:
             for label, lacking in absent_members(nodes_of(inputs), names, str(scores["period"].max())).items():
                 yield f"{label} without {', '.join(lacking)}: they have no flows here"
+
+
+def named(beside: Mapping[str, Path | str | None], inputs: Inputs) -> dict[str, str]:
+    """What was given beside the flows, by name and hash: two rankings that differ in it are not made alike."""
+    hashes = {Path(stamp.path): f", sha256 {stamp.sha256[:12]}" for stamp in inputs.stamps}
+    files = {what: Path(file) for what, file in beside.items() if file is not None}
+    return {what: file.name + hashes.get(file, "") for what, file in files.items()}
 
 
 def nodes_of(inputs: Inputs) -> set[str]:

@@ -58,11 +58,14 @@ def refuse(
         raise UsageError("the ranking cannot be made as asked", faults=faults)
 
 
-def refuse_inside(context: Context) -> None:
+def refuse_inside(context: Context, chosen: Sequence[Indicator]) -> None:
     """Raise UsageError where a jurisdiction or a target shares members with all that it would be scored with.
 
-    Of several, the pairs that share none are scored, and those that do have no row.
+    Of several, the pairs that share none are scored, and those that do have no row. Indicators that read only one of
+    the two do not score them with each other, and those of territory score a jurisdiction with its own members.
     """
+    if not any({"jurisdiction", "target"} <= i.needs and not i.territorial for i in chosen):
+        return
     ours, theirs = context.jurisdictions or (), context.targets or ()
     shared = {(j.label, t.label): sorted({*j.codes} & {*t.codes}) for j in ours for t in theirs}
     idle = [(j.label, t.label) for j in ours for t in theirs if all(shared[j.label, other.label] for other in theirs)]
@@ -190,7 +193,7 @@ def parties(
     faults: list[Fault] = []
     for label in names:
         spelt, members = [], []
-        for name in label.split("+"):
+        for name in [label] if label in nodes else label.split("+"):
             try:
                 if not name.strip():
                     raise UnknownCodeError(f"{label!r} joins a name that is not there", mend="write USA+EU")

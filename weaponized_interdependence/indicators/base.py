@@ -245,6 +245,7 @@ class Indicator:
     scale_invariant: bool = True
     routed: bool = False
     joint: bool = False  # a routed score that rests on the grips of all players, as in `observation.coalition`
+    territorial: bool = False  # asks about the territory of the counterpart, which may lie inside the jurisdiction
     of_item: bool = False  # one score an item, of no node: node is EVERYONE
 
     @property

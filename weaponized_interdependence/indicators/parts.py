@@ -37,8 +37,7 @@ class Part(NamedTuple):
 
 def cut(flows: Flows | None, by_item: bool, periods: Sequence[str] | None, table: IOTable | None) -> Iterator[Part]:
     """The parts of the flows in order of period and layer; the table's period has a part for inputs, empty or not."""
-    lazy = _checked(FLOWS.empty() if flows is None else flows, periods, table)
-    kinds = _kinds(lazy)
+    lazy, kinds = _checked(FLOWS.empty() if flows is None else flows, periods, table)
     _refuse_unknown(kinds)
     groups = {(str(p), str(la)): rows for (p, la), rows in kinds.partition_by("period", "layer", as_dict=True).items()}
     if table is not None and (periods is None or table.period in periods):
@@ -61,8 +60,11 @@ def _ties(rows: pl.LazyFrame) -> Coded:
     return encode(frame if positive.all() else frame.filter(positive))
 
 
-def _checked(flows: Flows, periods: Sequence[str] | None, table: IOTable | None) -> pl.LazyFrame:
-    """The flows of the periods asked for; raises InputError or UsageError with everything wrong about them."""
+def _checked(flows: Flows, periods: Sequence[str] | None, table: IOTable | None) -> tuple[pl.LazyFrame, pl.DataFrame]:
+    """The flows of the periods asked for, and every period, layer, item, unit and basis that stand together, sorted.
+
+    Raises InputError or UsageError with everything wrong about the flows.
+    """
     have = flows.collect_schema().names()
     if absent := [c for c in _COLUMNS if c not in have]:
         raise InputError(f"flows lack the column(s) {', '.join(absent)}", mend="give a FLOWS table")
@@ -74,28 +76,15 @@ def _checked(flows: Flows, periods: Sequence[str] | None, table: IOTable | None)
             some = ", ".join(sorted(known)[:10]) or "none"
             raise UsageError(f"no flows of period(s) {', '.join(absent)}", mend=f"the flows have {some}")
         lazy = lazy.filter(pl.col("period").is_in(list(periods)))
-    check_flows(lazy)
-    return lazy
-
-
-def _kinds(lazy: pl.LazyFrame) -> pl.DataFrame:
-    """Every period, layer, item, unit and basis that stand together, sorted.
-
-    Mostly all but the item are one word each, which is seen at a small part of the cost of telling rows apart by five
-    texts.
-    """
+    # Mostly all of the kind but the item are one word each, which is seen in passing, at a small part of the cost of
+    # telling rows apart by five texts.
     words = [c for c in _KIND if c != "item"]
-    least, most = pl.col(words).min().name.suffix(" least"), pl.col(words).max().name.suffix(" most")
-    items = pl.col("item").unique().sort().implode()
-    seen = lazy.select(least, most, items).collect(engine="streaming")
-    if any(not seen[f"{c} least"].equals(seen[f"{c} most"]) for c in words):
-        return lazy.select(_KIND).unique().collect(engine="streaming").sort(_KIND)
-    return (
-        seen.explode("item")
-        .drop_nulls("item")
-        .select(c if c == "item" else f"{c} least" for c in _KIND)
-        .rename({f"{c} least": c for c in words})
-    )
+    least, most = pl.col(words).min(), pl.col(words).max().name.suffix(" most")
+    seen = check_flows(lazy, least, most)
+    if any(seen[c] != seen[f"{c} most"] for c in words):
+        return lazy, lazy.select(_KIND).unique().collect(engine="streaming").sort(_KIND)
+    items = lazy.select(pl.col("item").unique()).collect(engine="streaming").sort("item")
+    return lazy, items.select(c if c == "item" else pl.lit(seen[c], dtype=pl.String).alias(c) for c in _KIND)
 
 
 def _refuse_unknown(kinds: pl.DataFrame) -> None:

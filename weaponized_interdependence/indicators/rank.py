@@ -27,7 +27,7 @@ from weaponized_interdependence.indicators.observation.games import asked_about,
 from weaponized_interdependence.indicators.parts import Flows, cut
 from weaponized_interdependence.indicators.placing import Scored, placed
 from weaponized_interdependence.indicators.registry import INDICATORS, find
-from weaponized_interdependence.indicators.routing.reach import control_basis
+from weaponized_interdependence.indicators.routing.reach import control_basis, territory_basis
 from weaponized_interdependence.indicators.routing.routes import ROUTES, Route, route_of
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.network import build_network, collect_flows, drop_empty
@@ -153,7 +153,7 @@ def rank(
             by_item="item" in by,
             knobs=settled,
         )
-        refuse_inside(context)
+        refuse_inside(context, chosen)
         able = weights(context, groups)
         if gross is not None:
             refuse_other_money(context, labels)
@@ -284,6 +284,8 @@ def _scored(indicator: Indicator, context: Context, labels: pl.DataFrame) -> Sco
         # Only a direct route is reported; a chain or a production path is worked out by a stated rule.
         found = Basis.OBSERVED if route_of(context.layer) is Route.DIRECT else Basis.ESTIMATED
         least = weakest(least, found, context.ties.basis if context.ties is not None else Basis.OBSERVED)
+    if indicator.territorial:
+        least = weakest(least, territory_basis(context))
     if "macro" in indicator.needs and context.macro is not None:
         least = weakest(least, *context.macro["basis"].unique())
     if indicator.routed or "controls" in indicator.needs:

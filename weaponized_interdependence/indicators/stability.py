@@ -310,15 +310,16 @@ def correlations(a: Floats, b: Floats) -> tuple[float, float]:
 
 def _ties(flows: Flows, by_item: bool, periods: list[str] | None) -> pl.DataFrame:
     """The ties that a ranking sees, as FLOWS: items summed unless ranked by themselves. Checked by `rank` before."""
-    lazy = flows.lazy().filter(pl.col("value") > 0)
+    lazy = flows.lazy()
     if periods is not None:
         lazy = lazy.filter(pl.col("period").is_in(periods))
     frame = lazy.select(*_TIE, "value", "unit").collect()
     on = ["period", "layer", *(["item"] if by_item else [])]
     labels = frame.select(*on, "unit").unique(on, keep="any")  # one unit each, or `rank` would have refused
-    if not by_item:
+    if not by_item:  # items of which nothing flows count too, as in `rank`: they decide what the sum is called
         several = pl.col("item").n_unique().over("period", "layer") > 1
         frame = frame.with_columns(item=pl.when(several).then(pl.lit("ALL")).otherwise("item"))
+    frame = frame.filter(pl.col("value") > 0)
     summed = steady_sums(frame.select(*_TIE, "value"), _TIE).join(labels, on=on, how="left", maintain_order="left")
     # The basis does not matter: scores keep that of the flows as they are.
     return summed.with_columns(basis=pl.lit(str(Basis.ASSUMED)))

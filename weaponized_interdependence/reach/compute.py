@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError
-from weaponized_interdependence.harmonize.groups import expand
+from weaponized_interdependence.harmonize.groups import canonical, expand
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.periods import last_day
 from weaponized_interdependence.reach.currency import currency
@@ -127,8 +127,8 @@ def _day(table: IOTable | None, by_currency: pl.DataFrame | None) -> date:
 
 
 def _holders(names: Sequence[str], day: date) -> set[str]:
-    """The names, and the members of those that are groups; UnknownCodeError for what is neither state nor group."""
-    return {*names, *expand(names, day)}
+    """The names in their one spelling, and members of groups; UnknownCodeError for what is neither state nor group."""
+    return {*expand(names, day), *(canonical(name, day) for name in names)}
 
 
 def _refuse_twice(joined: pl.DataFrame) -> None:

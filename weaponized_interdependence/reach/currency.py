@@ -6,6 +6,8 @@ import polars as pl
 
 from weaponized_interdependence import settings
 from weaponized_interdependence.errors import Fault, InputError, UsageError
+from weaponized_interdependence.harmonize.groups import canonical
+from weaponized_interdependence.periods import last_day
 from weaponized_interdependence.schemas import CONTROLS, FLOWS
 from weaponized_interdependence.sums import steady_sum
 from weaponized_interdependence.terms import ReachKind, weakest
@@ -33,12 +35,14 @@ def currency(flows: pl.DataFrame, *, clears: Mapping[str, str] | None = None) ->
     flows
         FLOWS of one period, layer and unit whose items are currencies: ISO4217:USD. The value is in one unit for all.
     clears
-        Currency -> jurisdiction, beside and before `holders()`.
+        Currency -> jurisdiction, beside and before `holders()`: a node, an economy or a group, in any spelling.
 
     Raises
     ------
     InputError
         Items that are no currency, or whose clearing jurisdiction is not known: every one of them.
+    UsageError
+        Flows of several periods, layers or units; `clears` of a currency that no flow is in, or by nobody known.
 
     Examples
     --------
@@ -54,8 +58,17 @@ def currency(flows: pl.DataFrame, *, clears: Mapping[str, str] | None = None) ->
         if rows[column].n_unique() > 1:
             found = ", ".join(rows[column].unique().sort().head(5))
             raise UsageError(f"flows by currency are of several {column}s: {found}", mend="keep one")
-    known = holders() | dict(clears or {})
     codes = {item: item.removeprefix(f"{CLASSIFICATION}:") for item in rows["item"].unique().sort()}
+    if idle := sorted({*(clears or {})} - {*codes.values()}):
+        raise UsageError(
+            f"who clears {', '.join(idle)} is told, but no flow is in it", mend="leave it out, or write it as the flows"
+        )
+    nodes = {*rows["origin"], *rows["destination"]}
+    told = {
+        code: who if who in nodes else canonical(who, last_day(rows["period"][0]))
+        for code, who in (clears or {}).items()
+    }
+    known = holders() | told
     if wrong := [item for item, code in codes.items() if code == item or code not in known]:
         raise InputError(
             f"{len(wrong)} item(s) are no currency whose clearing is known",

@@ -31,6 +31,7 @@ from scipy import sparse
 from weaponized_interdependence.compiled import in_threads
 from weaponized_interdependence.errors import UsageError
 from weaponized_interdependence.indicators.base import Context, Party
+from weaponized_interdependence.indicators.routing.chains import EQUAL
 from weaponized_interdependence.indicators.routing.reach import jurisdictions, reach_table
 from weaponized_interdependence.indicators.routing.routes import Route, lost_share, route_of
 from weaponized_interdependence.network import Floats, Ints
@@ -107,9 +108,7 @@ class Holds:
         held.eliminate_zeros()
         inside.eliminate_zeros()
         codes = [code for p in parties for code in p.codes]
-        # A member's own grip and another's legal reach over the same node do not add up: see indicators.routing.reach.
-        mixed = np.isin(row, row[member & (grip < 1)]) & (np.bincount(row, minlength=len(nodes))[row] > 1)
-        independent = bool((grip % 1 == 0).all()) or (len(codes) == len(set(codes)) and not mixed.any())
+        independent = bool((grip % 1 == 0).all()) or len(codes) == len(set(codes))
         return cls(labels, nodes, held, inside, independent)
 
     def over(self, nodes: tuple[str, ...]) -> tuple[Any, Any]:
@@ -250,14 +249,20 @@ class Game:
     def solve(self, v: Floats) -> Iterator[tuple[float, float | None, float | None]]:
         """(score, low, high) of every member, from the worth of `masks`."""
         if self.measure == "marginal":
-            yield from ((float(v[0] - other), None, None) for other in v[1:])
+            yield from ((float(gain), None, None) for gain in gained(v[1:], v[0]))
         elif self.sampled is None:
             yield from ((float(s), None, None) for s in shapley(v))
         else:
             gains = np.empty(self.sampled.shape)
-            np.put_along_axis(gains, self.sampled, np.diff(v, axis=1), axis=1)
+            np.put_along_axis(gains, self.sampled, gained(v[:, :-1], v[:, 1:]), axis=1)
             mean, error = gains.mean(axis=0), _NORMAL * gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
             yield from ((float(s), float(s - e), float(s + e)) for s, e in zip(mean, error, strict=True))
+
+
+def gained(before: Any, after: Any) -> Floats:
+    """What a set is worth more than another: nothing where they differ by a relative 1e-12, which is rounding."""
+    more = after - before
+    return np.where(np.abs(more) <= EQUAL * np.abs(after), 0.0, more)
 
 
 def shapley(worth: Floats) -> Floats:
@@ -273,4 +278,4 @@ def shapley(worth: Floats) -> Floats:
     for s in range(m):
         weight[s] = 1.0 / m if s == 0 else weight[s - 1] * s / (m - s)
     without = [sets[sets >> k & 1 == 0] for k in range(m)]
-    return np.array([(weight[size[s]] * (worth[s | 1 << k] - worth[s])).sum() for k, s in enumerate(without)])
+    return np.array([(weight[size[s]] * gained(worth[s], worth[s | 1 << k])).sum() for k, s in enumerate(without)])

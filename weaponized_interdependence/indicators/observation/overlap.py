@@ -24,6 +24,7 @@ from weaponized_interdependence.indicators.observation.games import (
     all_nodes,
     bits,
     contributions,
+    gained,
     listable,
     players,
     present,
@@ -127,7 +128,7 @@ def observation_exclusive(context: Context) -> pl.DataFrame:
     worth = union_scores(context, parties, np.concatenate((everyone, single, everyone - single)), "all")
     for item in worth.value:
         seen, rest = worth.at(item, single, 0), worth.at(item, everyone - single, 0)
-        score = _part(worth.at(item, everyone, 0) - rest, seen)
+        score = _part(gained(rest, worth.at(item, everyone, 0)), seen)
         parts.append(_frame(item, list(holds.labels), None, score))
     return pl.concat(parts).with_columns(pl.col("score").fill_nan(None))
 
@@ -144,6 +145,7 @@ def observation_exclusive(context: Context) -> pl.DataFrame:
     pair=True,
     needs=_NEEDS | {"target"},
     routed=True,
+    territorial=True,
 )
 def observation_through(context: Context) -> pl.DataFrame:
     """Share of the value seen by a jurisdiction (node) that it sees only by its grip on another's (counterpart) nodes.
@@ -167,7 +169,7 @@ def observation_through(context: Context) -> pl.DataFrame:
 
 
 def _part(part: Floats, whole: Floats) -> Floats:
-    """part / whole; NaN where the whole is nothing. Differences of equal numbers are not below zero."""
+    """part / whole; NaN where the whole is nothing."""
     found = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
     return np.asarray(np.clip(found, 0.0, 1.0), dtype=np.float64)
 
@@ -203,7 +205,7 @@ def _overlap_of_unions(context: Context, parties: tuple[Party, ...]) -> Iterator
     for item in worth.value:
         one, other, union = (worth.at(item, m, 0) for m in (single[first], single[second], either[first, second]))
         labels = [p.label for p in parties]
-        score = _part(one + other - union, one)
+        score = _part(gained(union, one + other), one)
         yield _frame(item, [labels[k] for k in first], [labels[k] for k in second], score)
 
 
@@ -235,7 +237,7 @@ def _through(context: Context, holds: Holds, theirs: Holds) -> Iterator[pl.DataF
             if len(reaching):
                 less = (grip[:, reaching].tocsr() * ~inside[:, None]).tocsc()
                 less.eliminate_zeros()
-                part = _part(seen[reaching] - seen_by(less), seen[reaching])
+                part = _part(gained(seen_by(less), seen[reaching]), seen[reaching])
             else:
                 part = np.zeros(0)
             if context.targets is None:  # of all the others nearly none is reached: no rows of zeros

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from scipy.sparse.csgraph import dijkstra
 
 from weaponized_interdependence.indicators.kernels.tie_rule import EQUAL as EQUAL  # for those who ask the rule here
+from weaponized_interdependence.indicators.routing.least_paths import countable
 from weaponized_interdependence.network import Floats, Ints, Network, to_sparse
 
 _BATCH = 4_000_000  # comparisons held at a time: tens of MB
@@ -46,14 +47,16 @@ class Dag:
         """Sum over chains of the product of `passing` of their nodes, ends included: (B, n).
 
         With passing = 1 it is the number of chains; with 1 - grip it is the weight of those that slip through.
+        ModelError where they are too many to count.
         """
         weight = np.zeros(len(self.sources) * self.n)
         weight[np.arange(len(self.sources)) * self.n + self.sources] = passing[self.sources]
         for steps, runs in self._levels():
             heads = self.head[self.run[runs]]
-            sums = np.add.reduceat(weight[self.tail[steps]], self.run[runs] - steps.start)
-            weight[heads] = sums * passing[heads % self.n]
-        return weight.reshape(len(self.sources), self.n)
+            with np.errstate(over="ignore", invalid="ignore"):  # beyond 1e308: refused below
+                sums = np.add.reduceat(weight[self.tail[steps]], self.run[runs] - steps.start)
+                weight[heads] = sums * passing[heads % self.n]
+        return countable(weight).reshape(len(self.sources), self.n)
 
     def carried(self, demand: Floats) -> Floats:
         """Demand (B, n) that passes strictly through each node, with equal chains sharing it: (n,)."""

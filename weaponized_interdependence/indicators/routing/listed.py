@@ -81,10 +81,14 @@ class KChains:
     def untouched(self, grip: Floats) -> Floats:
         """Probability (n, n) that the chain taken from row to column escapes every grip; 1 where none was asked for."""
         escapes = np.multiply.reduceat(1.0 - grip[self.stops], self.first[:-1]) if len(self.flow) else np.zeros(0)
-        parts = np.bincount(self.flow, weights=self.probability * escapes, minlength=len(self.origin))
+        parts, every = (
+            np.bincount(self.flow, weights=self.probability * part, minlength=len(self.origin))
+            for part in (escapes, np.ones_like(escapes))
+        )
         found = np.ones((len(self.net.nodes),) * 2)
         listed = np.unique(self.flow)
-        found[self.origin[listed], self.destination[listed]] = parts[listed]
+        # By their sum, which is one but for rounding: else a trace of what nobody touches would be lost.
+        found[self.origin[listed], self.destination[listed]] = parts[listed] / every[listed]
         return found
 
     def carried(self, demand: Floats) -> Floats:

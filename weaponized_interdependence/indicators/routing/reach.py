@@ -70,7 +70,7 @@ def reach_table(context: Context, nodes: list[str]) -> pl.DataFrame:
         .filter(pl.col("share") > 0, pl.col("node").is_in(nodes))
         .group_by("jurisdiction", "node")
         .agg(
-            grip=1 - (1 - pl.col("share")).product(),
+            grip=1 - (1 - pl.col("share")).sort().product(),  # sorted: the same digits for rows in any order
             member=((pl.col("channel") == "territory") & (pl.col("share") >= 1)).any(),
         )
     )
@@ -101,6 +101,14 @@ def control_basis(context: Context) -> dict[str, Basis]:
             partly = [Basis.ESTIMATED for _, share, _ in rows if share < 1]
             found[party.label] = weakest(*(basis for _, _, basis in rows), *partly)
     return found
+
+
+def territory_basis(context: Context) -> Basis:
+    """Weakest basis of the controls that put nodes of the context in somebody's territory; observed without any."""
+    rows = context.controls.filter(
+        pl.col("channel") == "territory", pl.col("share") >= 1, pl.col("node").is_in(sorted(context.nodes))
+    )
+    return weakest(Basis.OBSERVED, *rows["basis"].unique())
 
 
 def grips(context: Context, nodes: list[str]) -> Iterator[Grip]:

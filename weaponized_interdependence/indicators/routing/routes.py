@@ -271,12 +271,19 @@ def _tally_production(context: Context, scope: Scope, rerouting: bool) -> Iterat
         if scope == "extraterritorial":  # chains that begin in a member are left out
             escaping = production.untouched(held.grip, outside) - production.domestic(held.grip)
             routed = float(production.value[np.ix_(outside, outside)].sum() - domestic[outside].sum())
-            yield "ALL", held.label, None, float(abroad.sum()), routed, routed - float(escaping[outside].sum())
+            lost = float(_settled(routed - escaping[outside].sum(), production.demand.sum()))
+            yield "ALL", held.label, None, float(abroad.sum()), routed, lost
             continue
         gone = abroad - (production.untouched(held.grip) - production.domestic(held.grip))
         if rerouting:  # what stays undeliverable of all chains is no less than of those that cross a border
             gone = np.minimum(gone, abroad + domestic - production.deliverable(held.grip))
+        gone = _settled(gone, production.demand.sum(axis=0))
         yield from scoped("ALL", held, np.diag(abroad), np.diag(gone), scope, masks)
+
+
+def _settled(lost: Any, whole: Any) -> Floats:
+    """What is lost, told as a difference of sums up to `whole`: zero where rounding alone is left of it."""
+    return np.where(np.abs(lost) <= _NOTHING * whole, 0.0, lost)
 
 
 def scoped(item: str, held: Grip, value: Floats, lost: Floats, scope: Scope, masks: Masks) -> Iterator[Row]:

@@ -48,8 +48,7 @@ def _lost(context: Context, party: Party, weights: Floats) -> Floats:
     if not context.by_item:
         rows = rows.reshape(1, -1)
     made = np.maximum(system.table.x, 0.0)[rows]
-    z = np.linalg.solve(system.blocks(rows), made[:, :, None])[:, :, 0]
-    lost = (weights[:, rows] * z).sum(axis=2)
+    lost = (weights[:, rows] * system.taken_out(rows)).sum(axis=2)
     return np.asarray(np.where(made.sum(axis=1) > 0, lost, np.nan))
 
 

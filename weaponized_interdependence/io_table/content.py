@@ -145,17 +145,30 @@ def technology_sectors(table: IOTable, *, high: bool = False) -> frozenset[str]:
             f"which sectors of {table.classification} are technology is not known here",
             mend="name them: technology_content(table, sectors=[...]), or count every sector (rd_intensity 0)",
         )
-    revision = _ISIC_REVISION[table.classification]
     level = 2 if high else 1
+    divisions = {s: isic_divisions(table.classification, s)[1] for s in table.sectors}
+    revision = _ISIC_REVISION[table.classification]
     reached = {d for r, d, intensity in _declared() if r == revision and _INTENSITY[intensity] >= level}
-    wiod = _wiod13() if table.classification == "WIOD13" else {}
-    divisions = {s: wiod.get(s) or _isic_divisions(s) for s in table.sectors}
     return frozenset(s for s, held in divisions.items() if 2 * len(held & reached) > len(held))
 
 
 def technology_divisions_known(table: IOTable) -> bool:
     """Whether the ISIC divisions of the table's sectors are known, which `technology_sectors` needs."""
     return table.classification in _ISIC_REVISION
+
+
+def isic_divisions(classification: str, sector: str) -> tuple[int, frozenset[int]]:
+    """Revision of ISIC and the divisions of it in a sector; none where its code names a section, or is not known.
+
+    Revision 0 where no ISIC stands behind the classification.
+
+    >>> isic_divisions("ICIO2021", "01T02"), isic_divisions("ICIO2023", "K"), isic_divisions("SITC1S", "3")
+    ((4, frozenset({1, 2})), (4, frozenset()), (0, frozenset()))
+    """
+    revision = _ISIC_REVISION.get(classification, 0)
+    if not revision:
+        return 0, frozenset()
+    return revision, _wiod13().get(sector, frozenset()) if classification == "WIOD13" else _isic_divisions(sector)
 
 
 def _indicator_of(table: IOTable, sectors: Collection[str]) -> Array:

@@ -2,10 +2,11 @@
 
 With A the input coefficients, L = (I - A)^-1 = I + A + A^2 + ...: entry ij is the output of industry i that a dollar of
 final demand for j calls for, directly and along the whole chain. Every question here is a solve with the LU factors or
-a block of L; L itself is never made. All arrays are as dense as the table they come from.
+a block of L; L itself is made only where more is asked of it than it costs. All arrays are as dense as the table.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weaponized_interdependence.compiled import on_one_blas_thread
+from weaponized_interdependence.compiled import in_threads, on_one_blas_thread
 from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.io_table.container import Array, IOTable
+from weaponized_interdependence.io_table.cuts import Cut, Places, Solver, corrected, cover_of, cut_of, unsold
 
 _MEND = "look for industries whose inputs reach their output (value added zero or below)"
 
@@ -111,22 +113,63 @@ class LeontiefSystem:
         x = self.table.x
         return np.divide(self.table.VA, x, out=np.zeros_like(self.table.VA), where=x > 0)
 
-    @on_one_blas_thread
     def extraction(self, denied: Array) -> Array:
-        """Output lost by every row when the denied cells are taken out: (I - A_S)^-1 s.
+        """Output lost by every row when the denied cells are taken out: (I - A_S)^-1 s, s the denied sales.
 
         `denied` (rows, economies): share of the deliveries of a row to an economy, to industries and to final demand
-        alike, that stops. I - A_S differs from I - A only in the rows that are denied and in the columns they are
-        denied to, so the factorisation of I - A is corrected (Sherman, Morrison and Woodbury) and not repeated.
+        alike, that stops.
         """
-        lost = self.denied_sales(denied)
-        cut = self.table.A * np.repeat(denied, len(self.table.sectors), axis=1)  # A - A_S
-        left, right = _factors(cut, len(self.table.sectors))
-        solved = self.leontief(np.column_stack([lost, left]))
-        base, spread = solved[:, 0], solved[:, 1:]
-        small = np.eye(right.shape[0]) + right @ spread
-        result: Array = base - spread @ np.linalg.solve(small, right @ base)
-        return result
+        lost: Array = self.extract([cut_of(self.table, denied, denied)])[:, 0]
+        return lost
+
+    @on_one_blas_thread
+    def extract(self, cuts: Sequence[Cut]) -> Array:
+        """Output lost by every row in each of many cuts, (rows, cuts), from the one factorisation.
+
+        x - x_S with x_S = (I - A_S)^-1 y_S, which is (I - A_S)^-1 s, s what can no longer be sold. Where the cuts have
+        more rows and columns between them than the table has, L itself is made, once, and serves them all.
+        """
+        size = len(self.table.x)
+        covers = [cover_of(cut.inputs, size) for cut in cuts]
+        many = sum(len(rows) + len(columns) for rows, columns in covers) > size
+        solver: Solver = _Inverse(self.inverse) if many else _Factors(self)
+
+        @on_one_blas_thread
+        def sales(k: int) -> Array:
+            lost, gone = unsold(self.table, cuts[k])
+            return corrected(gone, covers[k], lost[:, None], solver)
+
+        return solver.solve(np.hstack([np.zeros((size, 0)), *in_threads(sales, range(len(cuts)))]))
+
+    @on_one_blas_thread
+    def leontief_without(self, cut: Cut, right: Array, *, transposed: bool = False) -> Array:
+        """(I - A_S)^-1 @ right, (rows, k), without the deliveries of the cut; of its transpose where asked."""
+        (rows, columns), (_, gone) = cover_of(cut.inputs, len(right)), unsold(self.table, cut)
+        cover = (columns, rows) if transposed else (rows, columns)
+        solver = _Factors(self, transposed)
+        return solver.solve(corrected(gone.T.tocsr() if transposed else gone, cover, right, solver))
+
+    def taken_out(self, rows: npt.NDArray[np.int64]) -> Array:
+        """z of L_RR z = x_R for each set R of rows, (k, m): with it L_:R z is the output lost without them.
+
+        Taken out are their rows and columns, all they sell and buy; `rows` (k, m). The demand of final users for what
+        others make stays.
+        """
+        made = np.maximum(self.table.x, 0.0)[rows]
+        return np.asarray(np.linalg.solve(self.blocks(rows), made[:, :, None])[:, :, 0])
+
+    @cached_property
+    @on_one_blas_thread
+    def inverse(self) -> Array:
+        """L = (I - A)^-1 in full, as large as the table: for many cuts, and for those who want to see it."""
+        from scipy.linalg import get_lapack_funcs
+
+        factors, pivots = self._lu
+        functions: Any = get_lapack_funcs(("getri", "getri_lwork"), (factors,))
+        room = int(functions[1](len(pivots))[0].real)
+        whole, _ = functions[0](factors, pivots, lwork=room)
+        made: Array = whole
+        return made
 
     def denied_sales(self, denied: Array) -> Array:
         """s: what each row can no longer deliver, to industries and to final demand."""
@@ -137,21 +180,40 @@ class LeontiefSystem:
 
     def denied_inputs(self, denied: Array) -> Array:
         """m: the inputs each column no longer gets."""
-        missing: Array = (self.table.Z * np.repeat(denied, len(self.table.sectors), axis=1)).sum(axis=0)
-        return missing
+        n, j, _ = self.table.size
+        missing = np.einsum("rnj,rn->nj", self.table.Z.reshape(n * j, n, j), denied)
+        return np.asarray(missing.ravel())
 
 
-def _factors(cut: Array, sectors: int) -> tuple[Array, Array]:
-    """cut = left @ right of low rank.
+@dataclass(frozen=True)
+class _Factors:
+    """L by solves with the factors of I - A."""
 
-    Every denied cell has the target at one end: the columns of an economy that more rows are denied to than it has
-    sectors are taken as columns (the target's), what is left as rows (the target's again, or one sender's).
-    """
-    size = len(cut)
-    blocks = cut.reshape(size, -1, sectors).any(axis=2)  # (rows, economies)
-    heavy = np.flatnonzero(np.repeat(blocks.sum(axis=0) > sectors, sectors))
-    rest = cut.copy()
-    rest[:, heavy] = 0.0
-    rows = np.flatnonzero(rest.any(axis=1))
-    unit = np.eye(size)
-    return np.column_stack([cut[:, heavy], unit[:, rows]]), np.vstack([unit[heavy], rest[rows]])
+    system: LeontiefSystem
+    transposed: bool = False
+
+    def solve(self, right: Array) -> Array:
+        """L @ right, or L' @ right."""
+        return self.system.leontief_left(right.T).T if self.transposed else self.system.leontief(right)
+
+    def solve_at(self, places: Places, right: Array) -> Array:
+        """The same at some rows."""
+        return self.solve(right)[places]
+
+
+@dataclass(frozen=True)
+class _Inverse:
+    """L, held."""
+
+    inverse: Array
+
+    def solve(self, right: Array) -> Array:
+        """L @ right."""
+        return np.asarray(self.inverse @ right)
+
+    def solve_at(self, places: Places, right: Array) -> Array:
+        """L[places] @ right, reading no more of L than it needs."""
+        some = np.flatnonzero(right.any(axis=1))
+        if 2 * len(places) * len(some) > self.inverse.size:
+            return np.asarray((self.inverse @ right)[places])
+        return np.asarray(self.inverse[np.ix_(places, some)] @ right[some])

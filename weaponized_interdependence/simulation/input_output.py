@@ -12,7 +12,8 @@ are bounds of the linkage, to be read beside the substitution model. The Ghosh m
 and lets demand follow supply; its joint stability with Leontief is doubtful (Oosterhaven 1988): an indication, no more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from weaponized_interdependence.simulation.shock import CASES
 from weaponized_interdependence.terms import Channel, Horizon, Metric
 
 Floats = npt.NDArray[np.float64]
+T = TypeVar("T")
 
 CHANNELS = (Channel.EXTRACTION, Channel.UPSTREAM, Channel.DOWNSTREAM)
 
@@ -39,22 +41,20 @@ def input_output(system: LeontiefSystem, denied: Mapping[str, Floats], basis: st
     loss and base are of one year and one source.
     """
     table = system.table
-    lost: dict[Channel, list[Floats]] = {channel: [] for channel in CHANNELS}
-    for k, case in enumerate(CASES):
-        share = denied[case]
-        if k and np.array_equal(share, denied[CASES[k - 1]]):  # a measure without a band
-            for answers in lost.values():
-                answers.append(answers[-1])
-            continue
-        lost[Channel.EXTRACTION].append(system.extraction(share))
-        lost[Channel.UPSTREAM].append(system.leontief(system.denied_sales(share)))
-        lost[Channel.DOWNSTREAM].append(system.ghosh(system.denied_inputs(share)))
+
+    def lost(share: Floats) -> tuple[Floats, ...]:
+        return (
+            system.extraction(share),
+            system.leontief(system.denied_sales(share)),
+            system.ghosh(system.denied_inputs(share)),
+        )
+
+    outputs = in_each_case(denied, lost)
     frames = []
-    for channel, outputs in lost.items():
-        frames.append(_rows(table, channel, Metric.OUTPUT_LOSS, outputs, basis))
-        frames.append(_rows(table, channel, Metric.LOSS, [x * system.value_added_share for x in outputs], basis))
+    for channel, cases in zip(CHANNELS, zip(*outputs, strict=True), strict=True):
+        frames.append(rows_of(table, channel, Metric.OUTPUT_LOSS, cases, basis))
+        frames.append(rows_of(table, channel, Metric.LOSS, [x * system.value_added_share for x in cases], basis))
     n, j, _ = table.size
-    added = table.VA.reshape(n, j).sum(axis=1)
     notes = (
         "input_output: nobody substitutes and prices stand still, so everyone can only lose, third parties too: "
         "bounds, not forecasts",
@@ -63,11 +63,23 @@ def input_output(system: LeontiefSystem, denied: Mapping[str, Floats], basis: st
         f"input_output: table of {table.period}, {n} economies by {j} sectors ({table.classification}); "
         "shares of GDP are of the table's value added",
     )
-    gdp = {e: float(a) for e, a in zip(table.economies, added, strict=True) if a > 0}
-    return Answer("input_output", answer_rows(frames), (), notes, gdp=gdp)
+    return Answer("input_output", answer_rows(frames), (), notes, gdp=gdp_of(table))
 
 
-def _rows(table: IOTable, channel: Channel, metric: Metric, cases: list[Floats], basis: str) -> pl.DataFrame:
+# ---- what the models of a table share ---------------------------------------------------------------------------
+
+
+def in_each_case(denied: Mapping[str, Floats], work: Callable[[Floats], T]) -> list[T]:
+    """`work` of the shares of every case, in the order of CASES; a case like the one before it is not worked again."""
+    found: list[T] = []
+    for k, case in enumerate(CASES):
+        same = k > 0 and np.array_equal(denied[case], denied[CASES[k - 1]])
+        found.append(found[-1] if same else work(denied[case]))
+    return found
+
+
+def rows_of(table: IOTable, channel: Channel, metric: Metric, cases: Sequence[Floats], basis: str) -> pl.DataFrame:
+    """ANSWER rows of one channel and metric, from what every row of the table loses in each case."""
     n, j, _ = table.size
     return pl.DataFrame(
         {
@@ -81,6 +93,13 @@ def _rows(table: IOTable, channel: Channel, metric: Metric, cases: list[Floats],
         pl.lit(metric.value).alias("metric"),
         pl.lit(basis).alias("basis"),
     )
+
+
+def gdp_of(table: IOTable) -> dict[str, float]:
+    """Value added of every economy that has any."""
+    n, j, _ = table.size
+    added = table.VA.reshape(n, j).sum(axis=1)
+    return {e: float(a) for e, a in zip(table.economies, added, strict=True) if a > 0}
 
 
 # ---- table <-> flows --------------------------------------------------------------------------------------------

@@ -97,15 +97,51 @@ def published() -> dict[str, float]:
     return {f"{r['set']}:{r['code']}".replace(" ", "_"): ways[r["convention"]](float(r["value"])) for r in rows}
 
 
-def test_the_default_set_is_computed_from_the_published_numbers_it_names() -> None:
+@pytest.mark.parametrize("name", ["default", "caliendo_parro"])
+def test_a_shipped_set_is_computed_from_the_published_numbers_it_names(name: str) -> None:
     known = published()
-    rows = pl.read_csv(FOLDER / "default.csv", infer_schema=False).filter(pl.col("horizon") == "long")
+    rows = pl.read_csv(FOLDER / f"{name}.csv", infer_schema=False).filter(pl.col("horizon") == "long")
     for row in rows.iter_rows(named=True):
         central = [known[k] for k in row["central_from"].split()]
-        every = central + [known[k] for k in row["band_from"].split()]
+        every = central + [known[k] for k in (row["band_from"] or "").split()]
         mean = math.exp(sum(map(math.log, central)) / len(central))
         found = [float(row[c]) for c in ("low", "value", "high")]
         assert found == pytest.approx([min(every), mean, max(every)], rel=1e-3), row["item"]
+
+
+@pytest.mark.parametrize("name", ["default", "caliendo_parro"])
+def test_an_error_is_the_smallest_published_one_of_the_sectors_named(name: str) -> None:
+    told = pl.read_csv(FOLDER.parent / "elasticity_errors.csv").iter_rows(named=True)
+    errors = {f"{r['set']}:{r['code']}".replace(" ", "_"): (r["error"], r["estimate"]) for r in told}
+    some = 0
+    for row in pl.read_csv(FOLDER / f"{name}.csv", infer_schema=False).iter_rows(named=True):
+        named = f"{row['central_from']} {row['band_from'] or ''}".split()
+        value = float(row["value"])
+        found = [errors[k][0] / max(errors[k][1], value) for k in named if k in errors]
+        if found and row["horizon"] == "long":
+            assert float(row["error"]) == pytest.approx(min(found), abs=6e-4), row["item"]
+            some += 1
+        else:
+            assert row["error"] is None
+    assert some > 50
+
+
+def test_an_error_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    text = (FOLDER / "default.csv").read_text().replace(",0.229,", ",-1,", 1).replace(",0.229,", ",much,", 1)
+    (tmp_path / "mine.csv").write_text(text)
+    with pytest.raises(InputError, match="has faults") as caught:
+        load(tmp_path / "mine.csv")
+    assert str(caught.value).count("error must be a number") == 2
+    plain = pl.read_csv(FOLDER / "default.csv", infer_schema=False).drop("error")
+    plain.write_csv(tmp_path / "plain.csv")
+    assert load(tmp_path / "plain.csv").rows["error"].to_list() == [0.0] * plain.height
+
+
+def test_the_sets_speak_of_the_same_items() -> None:
+    one, other = (load(name).rows.select("item", "horizon") for name in ("default", "caliendo_parro"))
+    assert one.equals(other)
+    assert sigma_of("caliendo_parro", "WIOD13:c8")[2] == pytest.approx(65.85)
+    assert sigma_of("caliendo_parro", "SERVICES")[2] == pytest.approx(9.22)
 
 
 def test_published_numbers_are_the_reference_ones(shared_reference: Path) -> None:
@@ -139,3 +175,67 @@ def test_the_protee_file_is_minus_sigma(shared_data: Path) -> None:
     assert sigma_of(path, "HS07:010110")[0] == "*"  # the file has no number for it
     assert sigma_of(path, "HS07:010210", "short")[0] == "*"
     assert "484 empty" in loaded.notes[0]
+
+
+# ---- sectors of input-output tables ----------------------------------------------------------------------------------
+
+# Industry codes as the editions write them; goods end with manufacturing.
+ICIO = {
+    "ICIO2016": ["C01T05AGR", "C10T14MIN", "C15T16FOD", "C23PET", "C34MTR", "C65T67FIN"],
+    "ICIO2018": ["01T03", "05T06", "07T08", "09", "10T12", "19", "29", "31T33", "64T66"],
+    "ICIO2021": ["01T02", "03", "05T06", "19", "20", "21", "26", "31T33", "49", "97T98"],
+    "ICIO2023": ["A01_02", "A03", "B05_06", "B09", "C10T12", "C24", "C31T33", "D", "K", "T"],
+    "ICIO2025": ["A01", "A02", "B05", "B06", "C301", "C24A", "F", "R_S"],
+}
+
+
+@pytest.mark.parametrize(("edition", "sectors"), ICIO.items())
+def test_sectors_of_icio_tables_take_the_rows_of_their_divisions(edition: str, sectors: list[str]) -> None:
+    found = load().of(pl.Series([f"{edition}:{s}" for s in sectors]), "long")
+    assert not found["pattern"].str.contains("*", literal=True).any()
+    for row in found.iter_rows(named=True):
+        code = row["item"].split(":")[1]
+        letter_only = not any(c.isdigit() for c in code)
+        if letter_only:
+            assert row["pattern"] == "SERVICES"
+
+
+def test_several_divisions_take_the_mean_and_the_widest_band() -> None:
+    rows = {r["item"]: r for r in load().rows.filter(pl.col("horizon") == "long").iter_rows(named=True)}
+    coal, oil = rows["ISIC4:05"], rows["ISIC4:06"]
+    pattern, low, sigma, high = sigma_of("default", "ICIO2021:05T06")
+    assert pattern == "ISIC4:05 ISIC4:06"
+    assert low == min(coal["sigma_low"], oil["sigma_low"])
+    assert high == max(coal["sigma_high"], oil["sigma_high"])
+    assert sigma - 1 == pytest.approx(math.sqrt((coal["sigma"] - 1) * (oil["sigma"] - 1)))
+    assert sigma_of("default", "ICIO2021:49T53")[0] == "SERVICES"
+    assert sigma_of("default", "ICIO2018:31T33")[0] == "ISIC4:31 ISIC4:32 ISIC4:33"
+    assert sigma_of("default", "ICIO2016:C10T14MIN")[0] == "WIOD13:c2"  # ISIC Rev. 3
+
+
+def test_a_set_without_rows_for_sectors_takes_its_default(tmp_path: Path) -> None:
+    path = written(tmp_path, ANY + "SERVICES,3,3,3,long,sigma,estimated\n")
+    assert sigma_of(path, "ICIO2021:19")[0] == "*"
+    assert sigma_of(path, "ICIO2021:49")[0] == "SERVICES"
+    assert sigma_of(path, "WIOD13:c8")[0] == "*"
+    assert sigma_of(path, "ICIO2021:19", "short")[0] == "*"
+    assert sigma_of(path, "OTHER:19")[0] == "*"
+
+
+def test_the_medium_horizon_is_the_geometric_mean_of_theta_and_assumed() -> None:
+    items = pl.Series(["WIOD13:c8", "SERVICES", "HS17:270900"])
+    short, medium, long = (load().of(items, horizon) for horizon in ("short", "medium", "long"))
+    for name in ("sigma_low", "sigma", "sigma_high"):
+        theta = ((short[name] - 1) * (long[name] - 1)).sqrt()
+        assert (medium[name] - 1).to_list() == pytest.approx(theta.to_list())
+    assert set(medium["basis"]) == {"assumed"}
+    assert medium["item"].to_list() == long["item"].to_list()
+    # As long as the short run is harder than the long one, the medium run lies between.
+    assert ((short["sigma"] < medium["sigma"]) & (medium["sigma"] < long["sigma"])).all()
+
+
+def test_services_say_their_doubt() -> None:
+    rows = pl.read_csv(FOLDER / "default.csv", infer_schema=False)
+    services = rows.filter(pl.col("central_from") == "CHKW:SERVICES")
+    assert services.height == 22
+    assert services.filter(pl.col("note").fill_null("") == "").is_empty()

@@ -10,26 +10,37 @@ in others, so every row of a set says which (column `convention`):
 A small loss goes with a large elasticity: the column `low` is the lowest *elasticity*, used for the high loss.
 """
 
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError, nearest
 from weaponized_interdependence.harmonize.products import CLASSIFICATIONS, split_item
+from weaponized_interdependence.io_table import isic_divisions
 from weaponized_interdependence.settings import data_dir
-from weaponized_interdependence.terms import Basis, Horizon
+from weaponized_interdependence.terms import Basis, Horizon, weakest
 
 CONVENTIONS = ("trade_elasticity", "inverse_trade_elasticity", "sigma")
 ANY = "*"
+# Agriculture, mining and manufacturing, by revision of ISIC.
+LAST_GOODS_DIVISION = {3: 37, 4: 33}
+WIOD13 = tuple(f"c{n}" for n in range(1, 36))
 
 _NEEDED = ("item", "low", "value", "high", "horizon", "convention", "basis")
 _NUMBERS = ("low", "value", "high")
+_TOLD = ("sigma_low", "sigma", "sigma_high", "error", "basis")
 
 
 @dataclass(frozen=True)
 class Elasticities:
-    """A set: `rows` has item (a prefix such as HS:27, or *), horizon, sigma_low, sigma, sigma_high, basis."""
+    """A set: `rows` has item (a prefix such as HS:27, or *), horizon, sigma_low, sigma, sigma_high, error, basis.
+
+    `error`: the published standard error of theta = sigma - 1, over theta; 0 where none is published.
+    """
 
     name: str
     rows: pl.DataFrame
@@ -39,18 +50,31 @@ class Elasticities:
     def of(self, items: pl.Series, horizon: str) -> pl.DataFrame:
         """Sigma of each distinct item at one horizon: the row with the longest matching prefix, else the row `*`.
 
-        Returns item, pattern, sigma_low, sigma, sigma_high, basis, one row an item. An HS pattern without an edition
-        (HS:2709) fits every edition; with one (HS07:270900) it fits the same code in any edition, because sets are
-        published in one edition and data come in others.
+        Returns item, pattern, sigma_low, sigma, sigma_high, error, basis, one row an item. An HS pattern without an
+        edition (HS:2709) fits every edition; with one (HS07:270900) it fits the same code in any edition, because sets
+        are published in one edition and data come in others.
+
+        A sector of an ICIO table takes the rows of its ISIC divisions (ISIC4:19, or the WIOD 2013 industry of a
+        division of Rev. 3; SERVICES after the last one that makes goods). Of several, theta = sigma - 1 is the
+        geometric mean, with the smallest low, the largest high and the largest error, and `pattern` names them all. The
+        medium horizon is the geometric mean of theta at the short and the long one, end by end, and is assumed.
+
+        >>> load().of(pl.Series(["ICIO2021:19", "ICIO2021:64T66"]), "long").select("pattern", "sigma").rows()
+        [('ISIC4:19', 9.333), ('SERVICES', 6.882)]
         """
-        at = {row["item"]: row for row in self.rows.filter(pl.col("horizon") == str(horizon)).iter_rows(named=True)}
         distinct = items.unique().sort().to_list()
-        found = [at[next((p for p in _prefixes(item) if p in at), ANY)] for item in distinct]
+        if str(horizon) == Horizon.MEDIUM.value:
+            return _between(self.of(items, Horizon.SHORT.value), self.of(items, Horizon.LONG.value))
+        at = {row["item"]: row for row in self.rows.filter(pl.col("horizon") == str(horizon)).iter_rows(named=True)}
+        found = [_one([at[pattern] for pattern in _patterns(item, at)]) for item in distinct]
         return pl.DataFrame(
             {
                 "item": distinct,
                 "pattern": [row["item"] for row in found],
-                **{name: [row[name] for row in found] for name in ("sigma_low", "sigma", "sigma_high", "basis")},
+                **{
+                    name: [row[name] for row in found]
+                    for name in ("sigma_low", "sigma", "sigma_high", "error", "basis")
+                },
             },
             schema_overrides={"item": pl.String, "pattern": pl.String, "basis": pl.String},
         )
@@ -93,13 +117,18 @@ def _checked(raw: pl.DataFrame, path: Path) -> pl.DataFrame:
             where=str(path),
             mend="see data/reference/elasticities/README.md",
         )
-    frame = raw.with_columns(pl.col(c).cast(pl.Float64, strict=False) for c in _NUMBERS).with_row_index(
-        "line", offset=2
-    )
+    told = pl.col("error") if "error" in raw.columns else pl.lit(None, dtype=pl.String)
+    frame = raw.with_columns(
+        *(pl.col(c).cast(pl.Float64, strict=False) for c in _NUMBERS),
+        told.str.strip_chars().replace("", None).alias("told"),
+        told.cast(pl.Float64, strict=False).alias("error"),
+    ).with_row_index("line", offset=2)
     rules = {
         "low, value and high must be numbers with 0 < low <= value <= high": ~(
             (pl.col("low") > 0) & (pl.col("low") <= pl.col("value")) & (pl.col("value") <= pl.col("high"))
         ).fill_null(False),
+        "error must be a number from 0 (the standard error over theta), or empty": pl.col("told").is_not_null()
+        & ~(pl.col("error") >= 0).fill_null(False),
         f"convention must be one of {', '.join(CONVENTIONS)}": ~pl.col("convention")
         .is_in(CONVENTIONS)
         .fill_null(False),
@@ -118,7 +147,7 @@ def _checked(raw: pl.DataFrame, path: Path) -> pl.DataFrame:
         if horizon not in defaults
     ]
     if not faults:
-        frame = frame.select("item", "horizon", *_sigmas(), "basis")
+        frame = frame.select("item", "horizon", *_sigmas(), pl.col("error").fill_null(0.0), "basis")
         low = frame.filter(pl.col("sigma_low") <= 1)["item"].to_list()
         faults = [Fault(f"{item}: sigma is at or under 1, where a cut has no finite loss", str(path)) for item in low]
     if faults:
@@ -161,6 +190,7 @@ def _protee(raw: pl.DataFrame, path: Path) -> Elasticities:
         pl.col("sigma").alias("sigma_low"),
         pl.col("sigma"),
         pl.col("sigma").alias("sigma_high"),
+        pl.lit(0.0).alias("error"),
         pl.lit(Basis.ESTIMATED.value).alias("basis"),
     )
     left_out = raw.height - usable.height
@@ -170,6 +200,49 @@ def _protee(raw: pl.DataFrame, path: Path) -> Elasticities:
         f"{left_out - empty} at or under 1) take the default; the file has no band and no short horizon",
     )
     return Elasticities(path.stem, pl.concat([rows, default]), path, notes)
+
+
+def _patterns(item: str, at: Collection[str]) -> list[str]:
+    """The rows of a set that speak of an item: one, but for a sector of several ISIC divisions."""
+    if direct := next((p for p in _prefixes(item) if p in at), None):
+        return [direct]
+    classification, code = split_item(item)
+    revision, divisions = isic_divisions(classification, code) if code else (0, frozenset[int]())
+    if not revision:
+        return [ANY]
+    wanted = [_division_item(revision, d) for d in sorted(divisions)] or ["SERVICES"]
+    return list(dict.fromkeys(pattern if pattern in at else ANY for pattern in wanted if pattern)) or [ANY]
+
+
+def _division_item(revision: int, division: int) -> str:
+    """The item a set may have for a division; none where the revision has no such division (01T05 spans some)."""
+    if division > LAST_GOODS_DIVISION[revision]:
+        return "SERVICES"
+    if revision == 4:
+        return f"ISIC4:{division:02d}" if division != 4 else ""
+    return next((f"WIOD13:{s}" for s in WIOD13 if division in isic_divisions("WIOD13", s)[1]), "")
+
+
+def _one(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several rows as one: geometric mean of theta, the widest band, the weakest basis."""
+    if len(rows) == 1:
+        return rows[0]
+    return {
+        "item": " ".join(row["item"] for row in rows),
+        "sigma_low": min(row["sigma_low"] for row in rows),
+        "sigma": 1 + math.exp(math.fsum(math.log(row["sigma"] - 1) for row in rows) / len(rows)),
+        "sigma_high": max(row["sigma_high"] for row in rows),
+        "error": max(row["error"] for row in rows),
+        "basis": str(weakest(*(row["basis"] for row in rows))),
+    }
+
+
+def _between(short: pl.DataFrame, long: pl.DataFrame) -> pl.DataFrame:
+    """The medium horizon: geometric means of theta. Both frames have the same items in the same order."""
+    columns = {name: ((short[name] - 1) * (long[name] - 1)).sqrt() + 1 for name in ("sigma_low", "sigma", "sigma_high")}
+    # Independent errors of the two ends, each with half its weight in the logarithm.
+    error = (0.25 * (short["error"] ** 2 + long["error"] ** 2)).sqrt()
+    return long.with_columns(**columns, error=error, basis=pl.lit(Basis.ASSUMED.value))
 
 
 def _prefixes(item: str) -> list[str]:

@@ -1,0 +1,180 @@
+"""Bands of the equilibrium model against one solve at a time, and what draws have in common."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from weaponized_interdependence.io_table import IOTable
+from weaponized_interdependence.schemas import SENSITIVITY
+from weaponized_interdependence.simulation.bands import (
+    DENIED,
+    HORIZON,
+    PLACE,
+    SHORT_THETA,
+    Asked,
+    equilibrium_bands,
+    equilibrium_sensitivity,
+    factors_of,
+    laid,
+    with_bands,
+)
+from weaponized_interdependence.simulation.elasticities import load
+from weaponized_interdependence.simulation.general_equilibrium import World, equilibrium, world_of
+from weaponized_interdependence.simulation.impact import to_impacts
+from weaponized_interdependence.simulation.sectors import SectorShares
+from weaponized_interdependence.simulation.shock import Parties
+from weaponized_interdependence.simulation.uncertainty import draw
+from weaponized_interdependence.terms import Horizon
+
+ECONOMIES, SECTORS = ("CHN", "DEU", "RUS", "USA"), ("c2", "c13", "c20")
+PARTIES = Parties(senders=("DEU", "USA"), target=("RUS",))
+KEYS = ["horizon", "party", "channel", "item", "metric"]
+
+
+def a_table() -> IOTable:
+    rng = np.random.default_rng(4)
+    n = len(ECONOMIES) * len(SECTORS)
+    home = np.kron(np.eye(len(ECONOMIES)), np.full((len(SECTORS), len(SECTORS)), 5.0)) + 1
+    z = rng.uniform(0.5, 1.5, (n, n)) * home
+    y = rng.uniform(0.5, 1.5, (n, len(ECONOMIES))) * (np.kron(np.eye(len(ECONOMIES)), np.full((3, 1), 40.0)) + 5)
+    x = z.sum(axis=1) + y.sum(axis=1)
+    return IOTable("2011", ECONOMIES, SECTORS, ("f",), z, y, x - z.sum(axis=0), x, np.zeros(n), "WIOD13")
+
+
+def measures(low: float = 0.5, value: float = 0.7, high: float = 1.0) -> SectorShares:
+    at = [("DEU", "RUS", "WIOD13:c13"), ("USA", "RUS", "WIOD13:c13"), ("RUS", "DEU", "WIOD13:c2")]
+    ends = {"low": low, "value": value, "high": high}
+    shares = pl.DataFrame(at, schema=["origin", "destination", "item"], orient="row").with_columns(
+        *(pl.lit(v).alias(c) for c, v in ends.items())
+    )
+    duties = shares.head(1).select("origin", "destination", "item", tariff=pl.lit(0.25))
+    duties = duties.with_columns(origin=pl.lit("RUS"), destination=pl.lit("USA"))
+    return SectorShares(shares, duties, "assumed", ())
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return world_of(a_table(), load())
+
+
+@pytest.fixture(scope="module")
+def asked(world: World) -> Asked:
+    n, j, _ = world.table.size
+    added = world.table.VA.reshape(n, j).sum(axis=1)
+    return Asked(PARTIES, dict(zip(world.table.economies, added.tolist(), strict=True)))
+
+
+def known(world: World, theta: dict[str, Any]) -> World:
+    """The world with these thetas and no band."""
+    frames = {
+        h: frame.with_columns(
+            *(pl.Series(c, theta[h]) for c in ("theta_low", "theta", "theta_high")), error=pl.lit(0.0)
+        )
+        for h, frame in world.theta.items()
+    }
+    return replace(world, theta=frames)
+
+
+def test_bands_are_quantiles_of_impacts_solved_one_draw_at_a_time(world: World, asked: Asked) -> None:
+    """Plain reference: the registered model itself, run for every draw, its IMPACTS collected, then quantiles."""
+    cells, draws = measures(), 16
+    fast = equilibrium_bands(world, cells, asked, ["short", "long"], draws=draws, seed=3)
+    factors = factors_of(world, laid(world, cells))
+    values = draw(factors, draws, seed=3).values
+    names = [f.name for f in factors]
+    sectors = len(SECTORS)
+    told = []
+    for row in values:
+        state = dict(zip(names, row, strict=True))
+        place = state[DENIED]
+        share = float(np.interp(place, (0.0, 0.5, 1.0), (0.5, 0.7, 1.0)))
+        theta = {
+            h: np.exp((1 - at) * np.log(state[SHORT_THETA]) + at * np.log(row[:sectors])) for h, at in PLACE.items()
+        }
+        answer = equilibrium(known(world, theta), measures(share, share, share), ["short", "long"])
+        told.append(to_impacts(answer, "s", "p", PARTIES, ECONOMIES, asked.gdp).select(*KEYS, "value"))
+    slow = (
+        pl.concat(told)
+        .group_by(KEYS)
+        .agg(
+            pl.col("value").quantile(0.05, "linear").alias("low"),
+            pl.col("value").quantile(0.95, "linear").alias("high"),
+        )
+    )
+    both = slow.join(fast, on=KEYS, suffix="_fast")
+    assert both.height == slow.height
+    for end in ("low", "high"):
+        assert both[end].to_numpy() == pytest.approx(both[f"{end}_fast"].to_numpy(), rel=1e-5, abs=1e-7)
+
+
+def test_value_lies_inside_and_bands_of_sums_are_not_sums_of_bands(world: World, asked: Asked) -> None:
+    cells = measures()
+    impacts = to_impacts(equilibrium(world, cells), "s", "p", PARTIES, ECONOMIES, asked.gdp)
+    made = with_bands(impacts, equilibrium_bands(world, cells, asked, ["short", "medium", "long"], draws=64, seed=1))
+    assert made.height == impacts.height
+    assert made["value"].equals(impacts["value"])
+    there = made.drop_nulls("value")
+    assert (there["low"] <= there["value"]).all()
+    assert (there["value"] <= there["high"]).all()
+    loss = made.filter((pl.col("metric") == "loss") & (pl.col("item") == "ALL") & (pl.col("horizon") == "long"))
+    width = {r["party"]: r["high"] - r["low"] for r in loss.iter_rows(named=True)}
+    assert width["COALITION"] < width["DEU"] + width["USA"]
+
+
+def test_without_any_band_low_value_and_high_are_one(world: World, asked: Asked) -> None:
+    theta = {h: frame["theta"].to_numpy() for h, frame in world.theta.items()}
+    held, cells = known(world, theta), measures(0.7, 0.7, 0.7)
+    impacts = to_impacts(equilibrium(held, cells), "s", "p", PARTIES, ECONOMIES, asked.gdp)
+    made = with_bands(impacts, equilibrium_bands(held, cells, asked, ["long"], draws=8, seed=1))
+    long = made.filter(pl.col("horizon") == "long").drop_nulls("value")
+    spread = (long["high"] - long["low"]).abs().to_numpy()
+    assert (spread <= 1e-6 * long["value"].abs().to_numpy() + 1e-7).all()
+
+
+def test_the_same_seed_gives_the_same_bytes_whatever_the_threads() -> None:
+    program = (
+        "import hashlib, test_bands as t\n"
+        "from weaponized_interdependence.simulation.bands import *\n"
+        "from weaponized_interdependence.simulation.general_equilibrium import world_of\n"
+        "from weaponized_interdependence.simulation.elasticities import load\n"
+        "w = world_of(t.a_table(), load())\n"
+        "a = Asked(t.PARTIES, dict.fromkeys(t.ECONOMIES, 100.0))\n"
+        "b = equilibrium_bands(w, t.measures(), a, ['long'], draws=64, seed=5)\n"
+        "print(hashlib.sha256(b['low'].to_numpy().tobytes() + b['high'].to_numpy().tobytes()).hexdigest())\n"
+    )
+    made = set()
+    for threads in ("1", "3"):
+        given = {**os.environ, "WI_THREADS": threads, "POLARS_MAX_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        given["PYTHONPATH"] = os.pathsep.join(["tests", ".", given.get("PYTHONPATH", "")])
+        done = subprocess.run([sys.executable, "-c", program], env=given, capture_output=True, text=True, check=True)
+        made.add(done.stdout)
+    assert len(made) == 1
+
+
+def test_two_scenarios_see_the_same_draws(world: World, asked: Asked) -> None:
+    """Common random numbers: what scenarios share is drawn alike, whatever the measures leave open."""
+    one, two = (factors_of(world, laid(world, cells)) for cells in (measures(), measures(0.6, 0.8, 0.9)))
+    same = [draw(f, 32, seed=1).values[:, : len(SECTORS) + 1] for f in (one, two)]
+    assert (same[0] == same[1]).all()
+
+
+def test_sensitivity_names_what_is_open_and_the_horizon_matters(world: World, asked: Asked) -> None:
+    said: Any = {"scenario": "s", "phase": "p", "draws": 64, "seed": 1}
+    rows = equilibrium_sensitivity(world, measures(0.7, 0.7, 0.7), asked, **said)
+    SENSITIVITY.conform(rows)
+    assert set(rows["party"]) == {"RUS", "COALITION", "THIRD_PARTIES"}
+    of_target = rows.filter(pl.col("party") == "RUS")
+    assert of_target.filter(pl.col("assumption") == HORIZON)["total"].item() > 0.05
+    assert DENIED not in of_target["assumption"]
+    assert (of_target["total"] >= of_target["first"] - 0.15).all()
+    at_long = equilibrium_sensitivity(world, measures(), asked, horizon=Horizon.LONG, **said)
+    named = at_long.filter(pl.col("party") == "RUS")
+    assert HORIZON not in named["assumption"]
+    assert DENIED in named["assumption"]
+    assert named.filter(pl.col("assumption") == SHORT_THETA)["total"].item() == pytest.approx(0, abs=1e-9)

@@ -1,5 +1,6 @@
 """Bans on part of a sector's products, and trade costs that were estimated, as what `solve` takes."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -107,7 +108,7 @@ def estimated_cost(coefficient: npt.ArrayLike, theta: npt.ArrayLike) -> Array:
 
     `coefficient` is that of the measure in a gravity equation in exponential form: log points of trade, negative where
     trade falls (trade changes by exp(coefficient) - 1, not by the coefficient). Positive ones count as no effect.
-    `theta` is the trade elasticity itself; some tables print its inverse.
+    `theta` is the trade elasticity itself, above zero; some tables print its inverse. InputError where it is not.
 
     Source: Chowdhry, Hinz, Kamin and Wanner (2024), Economic Policy 39(118), equation 5. Such a coefficient already
     holds what finance did to trade: a cost for blocked payments on top would count it twice.
@@ -115,9 +116,10 @@ def estimated_cost(coefficient: npt.ArrayLike, theta: npt.ArrayLike) -> Array:
     >>> float(estimated_cost(-15.93, 1 / 0.04).round(3))  # oil from Iran; printed as 89 per cent
     1.891
     """
-    hat: Array = np.exp(
-        np.maximum(-np.asarray(coefficient, dtype=np.float64), 0.0) / np.asarray(theta, dtype=np.float64)
-    )
+    elasticity = np.asarray(theta, dtype=np.float64)
+    if not (elasticity > 0).all():
+        raise InputError("theta must be above zero", mend="drop the sign of an elasticity of trade to costs")
+    hat: Array = np.exp(np.maximum(-np.asarray(coefficient, dtype=np.float64), 0.0) / elasticity)
     return hat
 
 
@@ -146,7 +148,7 @@ def cells_of(
                 found.append(known[name])
         if len(found) == 3:
             cells.append((found[0], found[1], found[2]))
-    repeated = {cell for cell in cells if cells.count(cell) > 1}
+    repeated = [cell for cell, times in Counter(cells).items() if times > 1]
     faults += [
         Fault(f"sector {j}, importer {n}, exporter {i} is named more than once", mend="give one for each cell")
         for j, n, i in sorted(repeated)

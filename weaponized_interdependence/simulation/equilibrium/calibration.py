@@ -26,6 +26,7 @@ INVENTORIES = frozenset({"c42", "INVNT", "INV"})
 
 _SWEEPS = 20_000
 _SETTLED = 1e-14
+_NOTHING = 1e-16  # of the largest output
 _SHOWN = 5
 
 
@@ -90,7 +91,8 @@ def calibrate(
     Raises
     ------
     InputError
-        Every sector without a theta, theta or tariff of the wrong shape or size, economies without final demand.
+        Every sector without a theta, theta or tariff of the wrong shape or size, economies without final demand or
+        value added.
     ModelError
         Production chains of the table do not end.
 
@@ -128,12 +130,7 @@ def calibration(
     share, markup = _shares(deliveries, duty)
     input_share = _input_shares(io_table, inputs * markup[:, None, :], notes)
     spent = final * markup  # tariffs included, [k, n]
-    if empty := [io_table.economies[i] for i in np.flatnonzero(spent.sum(axis=0) <= 0)]:
-        raise InputError(
-            "economies without final demand",
-            faults=[Fault(f"{name} has no final demand above zero") for name in empty],
-            mend="merge them with others: aggregate(table, economies={...})",
-        )
+    _refuse_without("final demand", io_table, spent.sum(axis=0))
     n, j, _ = io_table.size
     start = io_table.x.reshape(n, j).T
     paid = share / (1.0 + duty)
@@ -141,6 +138,7 @@ def calibration(
     expenditure = np.einsum("kjn,jn->kn", input_share, output) + spent
     value_added_share = np.maximum(1.0 - input_share.sum(axis=0), 0.0)  # rounding may take it below
     value_added = (value_added_share * output).sum(axis=0)
+    _refuse_without("value added", io_table, value_added)
     revenue = np.einsum("jni,jn->n", duty * paid, expenditure)
     deficit = spent.sum(axis=0) - value_added - revenue
     baseline = Baseline(
@@ -263,6 +261,15 @@ def _theta(table: IOTable, theta: float | npt.ArrayLike | Mapping[str, float], f
     return chosen
 
 
+def _refuse_without(what: str, table: IOTable, sizes: Array) -> None:
+    if empty := [table.economies[i] for i in np.flatnonzero(sizes <= 0)]:
+        raise InputError(
+            f"economies without {what}",
+            faults=[Fault(f"{name} has no {what} above zero") for name in empty],
+            mend="merge them with others: aggregate(table, economies={...})",
+        )
+
+
 # ---- the table, cleaned -----------------------------------------------------------------------------------------
 
 
@@ -360,7 +367,8 @@ def _output(paid: Array, input_share: Array, spent: Array, start: Array) -> Arra
         before = output
         expenditure = np.einsum("kjn,jn->kn", input_share, before) + spent
         output = np.asarray(np.einsum("jni,jn->ji", paid, expenditure))
-        if (np.abs(output - before) <= _SETTLED * output).all():
+        # What sells to nobody but itself comes to nothing, and takes its time.
+        if (np.abs(output - before) <= _SETTLED * np.maximum(output, _NOTHING * output.max())).all():
             return output
     raise ModelError(
         f"output does not settle in {_SWEEPS} rounds: production chains of this table never end",

@@ -206,9 +206,12 @@ def _supply_faults(world: Baseline) -> Iterator[Fault]:
         return
     makes = world.share.sum(axis=1) > 0  # [j, i]
     wanted = (world.consumption_share > 0) | (np.einsum("kjn,jn->kn", world.input_share, makes) > 0)
-    for j, n in np.argwhere(idle & wanted)[:_NAMED]:
+    found = np.argwhere(idle & wanted)
+    for j, n in found[:_NAMED]:
         yield Fault(
             f"{world.economy(n)} uses {world.sector(j)}, which no exporter supplies to it",
             "share",
             "give it a supplier, or set its consumption_share and input_share to zero",
         )
+    if len(found) > _NAMED:
+        yield Fault(f"and {len(found) - _NAMED} more uses without a supplier", "share")

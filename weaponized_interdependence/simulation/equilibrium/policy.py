@@ -104,8 +104,8 @@ def solve_quotas(
     Where all imports and all exports of an economy are under quotas, a wedge on the one side does what one on the other
     does (Lerner's symmetry): which of them binds is not determined, and the search may fail.
 
-    Rent to the importer: tariffs become (1 + tariff)(1 + t) - 1, and t (1 + tariff) of the seller's value is the rent.
-    Rent to the exporter: export taxes become (1 + tax)(1 + t) - 1, and t (1 + tax) of the seller's value is the rent.
+    Rent to the importer: tariffs become (1 + tariff)(1 + t) - 1, and t (1 + tariff)(1 + tax) of the seller's value is
+    the rent. To the exporter: export taxes become (1 + tax)(1 + t) - 1, and t (1 + tax) of the seller's value is it.
 
     Examples
     --------
@@ -273,8 +273,8 @@ class _Search:
 
     def rent(self, log_wedge: Array, state: _State) -> Array:
         """What the licence holders take."""
-        other = np.where(self.auctioned, self.tariff[self.at_cell], self.tax[self.at_cell])
-        rent: Array = np.expm1(log_wedge) * (1.0 + other) * state.seller
+        taxed = (1.0 + self.tax[self.at_cell]) * state.seller  # at the border, where the importer's tariff begins
+        rent: Array = np.expm1(log_wedge) * np.where(self.auctioned, 1.0 + self.tariff[self.at_cell], 1.0) * taxed
         return rent
 
 

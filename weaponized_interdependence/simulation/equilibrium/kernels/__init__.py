@@ -1,0 +1,1 @@
+"""Loops compiled by numba; import them inside the function that calls them."""

@@ -1,0 +1,280 @@
+"""One pass over every equation of the equilibrium, each block of trade shares read once.
+
+The unknowns are the logs of unit costs c[j, n], expenditure X[j, n] over its scale, and the logs of wages w[n], one
+after the other in one vector. Given them, prices and the sales of producers need one reading of a sector's block
+A[j, n, i] = share * trade cost ** -theta: with u = c ** -theta,
+
+    P[j, n] ** -theta = sum_i A[j, n, i] u[j, i]         sales[j, i] = u[j, i] sum_n A[j, n, i] X[j, n] P[j, n] ** theta
+
+and one row serves both while it is in the cache. Powers are taken of vectors, never of matrices.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from weaponized_interdependence.compiled import compiled
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+UNDERFLOW = 1e-250  # sums below it have lost digits; they are taken again in logs
+BOUND = 0.7  # most that a log wage moves in one step
+
+
+class Problem(NamedTuple):
+    """All that a pass reads; axes as everywhere: sector or input and user, importer, exporter."""
+
+    A: Floats  # [j, n, i] share * trade cost ** -theta, divided by exp(shift) where it would underflow
+    net: Floats  # [., n, i] A / (1 + tariff) of the sectors that have one
+    producer: Floats  # [., n, i] net / (1 + export tax) of the sectors that have one
+    taxed: Ints  # [j] place in `net`, or -1
+    levied: Ints  # [j] place in `producer`, or -1
+    traded: Ints  # [j] 0 where every economy supplies only itself
+    shift: Floats  # [j, n]
+    theta: Floats  # [j]
+    inputs: Floats  # [k, j, n]
+    added: Floats  # [j, n] value added share
+    final: Floats  # [j, n] consumption share
+    value_added: Floats  # [n]
+    deficit: Floats  # [n] in money, or over value added
+    proportional: int  # 1 where deficit is over value added
+    group: Ints  # [n] which set of economies that trade with each other
+    size: Floats  # [group] value added of a group, its numeraire
+    ease: Floats  # [n] how far wages follow the gap in log value added
+    scale: Floats  # [j, n] of expenditure
+    used: npt.NDArray[np.bool_]  # [j, n] whether there is any expenditure
+
+
+class Scratch(NamedTuple):
+    """What a pass finds beside the new unknowns."""
+
+    u: Floats  # [j, i]
+    log_price: Floats  # [j, n]
+    sales: Floats  # [j, i] receipts of producers
+    imports: Floats  # [n] spending net of tariffs, own goods included
+    levy: Floats  # [n] revenue of export taxes
+    spent: Floats  # [n] spending
+    income: Floats  # [n]
+    earned: Floats  # [n] value added out of sales
+
+
+@compiled
+def dot(a: Floats, b: Floats) -> float:
+    """Sum of products in eight interleaved sums, which the machine adds side by side; one order on every machine."""
+    n = len(a)
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+    whole = n - n % 8
+    for i in range(0, whole, 8):
+        s0 += a[i] * b[i]
+        s1 += a[i + 1] * b[i + 1]
+        s2 += a[i + 2] * b[i + 2]
+        s3 += a[i + 3] * b[i + 3]
+        s4 += a[i + 4] * b[i + 4]
+        s5 += a[i + 5] * b[i + 5]
+        s6 += a[i + 6] * b[i + 6]
+        s7 += a[i + 7] * b[i + 7]
+    for i in range(whole, n):
+        s0 += a[i] * b[i]
+    return ((s0 + s4) + (s1 + s5)) + ((s2 + s6) + (s3 + s7))
+
+
+@compiled
+def copied(to: Floats, values: Floats) -> None:
+    """Fill one vector from another; as a loop it compiles in a tenth of the time of a slice."""
+    for d in range(len(to)):
+        to[d] = values[d]
+
+
+@compiled
+def in_logs(row: Floats, logc: Floats, power: float, terms: Floats) -> float:
+    """Log of sum_i row[i] c[i] ** -power; `terms` gets each part of the sum, adding up to 1, or all zero.
+
+    For sums that underflow; of a row of zeros it is minus infinity.
+    """
+    most = -np.inf
+    for i in range(len(row)):
+        terms[i] = 0.0
+        if row[i] > 0:
+            terms[i] = math.log(row[i]) - power * logc[i]
+            most = max(most, terms[i])
+    if most == -np.inf:
+        return most
+    total = 0.0
+    for i in range(len(row)):
+        terms[i] = math.exp(terms[i] - most) if row[i] > 0 else 0.0
+        total += terms[i]
+    for i in range(len(row)):
+        terms[i] /= total
+    return most + math.log(total)
+
+
+@compiled
+def stray(p: Problem, j: int, n: int, logc: Floats, X: float, s: Scratch, lost: Floats) -> None:
+    """Price and purchases of one importer of one sector where the sum over exporters underflows.
+
+    Adds what producers get to `lost` [i].
+    """
+    row, terms = p.A[j, n], np.empty(len(lost))
+    total = in_logs(row, logc, p.theta[j], terms)
+    s.log_price[j, n] = 0.0
+    if total == -np.inf:
+        return
+    s.log_price[j, n] = -(total + p.shift[j, n]) / p.theta[j]
+    s.spent[n] += X
+    for i in range(len(lost)):
+        if row[i] > 0:
+            border = X * terms[i]
+            if p.taxed[j] >= 0:
+                border *= p.net[p.taxed[j], n, i] / row[i]
+            kept = border
+            if p.levied[j] >= 0:
+                kept *= p.producer[p.levied[j], n, i] / p.net[p.taxed[j], n, i]
+            s.imports[n] += border
+            s.levy[i] += border - kept
+            lost[i] += kept
+
+
+@compiled
+def at_home(p: Problem, j: int, logc: Floats, ratio: Floats, s: Scratch) -> None:
+    """Prices and sales of a sector that does not cross borders."""
+    for n in range(len(logc)):
+        own = p.A[j, n, n]
+        X = ratio[n] * p.scale[j, n]
+        s.log_price[j, n] = logc[n] - (math.log(own) + p.shift[j, n]) / p.theta[j] if own > 0 else 0.0
+        s.sales[j, n] = X
+        s.spent[n] += X
+        s.imports[n] += X
+
+
+@compiled
+def abroad(p: Problem, j: int, logc: Floats, ratio: Floats, s: Scratch, lost: Floats, taxes: Floats) -> None:
+    """Prices and sales of a sector that crosses borders. `lost` and `taxes` [i] are room to work in."""
+    N = len(logc)
+    u, sold, log_price, power = s.u[j], s.sales[j], s.log_price[j], p.theta[j]
+    least = logc[0]
+    for i in range(1, N):
+        least = min(least, logc[i])
+    for i in range(N):
+        u[i] = math.exp(power * (least - logc[i]))
+        sold[i] = lost[i] = taxes[i] = 0.0
+    tariffs, taxing = p.taxed[j] >= 0, p.levied[j] >= 0
+    for n in range(N):
+        X, row = ratio[n] * p.scale[j, n], p.A[j, n]
+        phi = dot(row, u)
+        if phi < UNDERFLOW:
+            stray(p, j, n, logc, X, s, lost)
+            continue
+        log_price[n] = least - (math.log(phi) + p.shift[j, n]) / power
+        y = X / phi
+        s.spent[n] += X
+        if not tariffs:
+            s.imports[n] += X
+        else:
+            row = p.net[p.taxed[j], n]
+            s.imports[n] += y * dot(row, u)
+        if not taxing:
+            for i in range(N):
+                sold[i] += row[i] * y
+        else:
+            kept = p.producer[p.levied[j], n]
+            for i in range(N):
+                sold[i] += kept[i] * y
+                taxes[i] += (row[i] - kept[i]) * y
+    for i in range(N):
+        sold[i] = sold[i] * u[i] + lost[i]
+        s.levy[i] += taxes[i] * u[i]
+
+
+@compiled
+def deficits(p: Problem, logw: Floats, found: Floats) -> None:
+    """What each economy spends beyond its income, at these wages."""
+    if p.proportional == 0:
+        copied(found, p.deficit)
+        return
+    gap = np.zeros(len(p.size))
+    for n in range(len(logw)):
+        found[n] = math.exp(logw[n]) * p.value_added[n]
+        gap[p.group[n]] += p.deficit[n] * found[n]
+    for n in range(len(logw)):
+        g = p.group[n]
+        found[n] *= p.deficit[n] - gap[g] / p.size[g]
+
+
+@compiled
+def wages(p: Problem, logw: Floats, s: Scratch, new: Floats, caution: float) -> float:
+    """Income, and the log wages that would pay each economy what it earned; the largest imbalance of trade.
+
+    The imbalance is exports less imports and deficit, over value added.
+    """
+    J, N = p.shift.shape
+    deficit, sold, total = np.empty(N), np.zeros(N), np.zeros(len(p.size))
+    deficits(p, logw, deficit)
+    for n in range(N):
+        s.earned[n] = 0.0
+    for j in range(J):
+        for n in range(N):
+            s.earned[n] += p.added[j, n] * s.sales[j, n]
+            sold[n] += s.sales[j, n]
+    worst = 0.0
+    for n in range(N):
+        paid = math.exp(logw[n]) * p.value_added[n]
+        s.income[n] = paid + (s.spent[n] - s.imports[n]) + s.levy[n] + deficit[n]
+        worst = max(worst, abs(sold[n] + s.levy[n] - s.imports[n] + deficit[n]) / paid)
+        gap = caution * p.ease[n] * math.log(max(s.earned[n], 1e-9 * paid) / paid)
+        new[n] = logw[n] + min(max(gap, -BOUND), BOUND)
+        total[p.group[n]] += math.exp(new[n]) * p.value_added[n]
+    for n in range(N):
+        g = p.group[n]
+        new[n] += math.log(p.size[g] / total[g])
+    return worst
+
+
+@compiled
+def sweep(p: Problem, z: Floats, new: Floats, s: Scratch, caution: float) -> float:
+    """The unknowns that follow from the unknowns `z`, into `new`; gives the largest relative gap of any equation.
+
+    Wages follow what was earned by `caution` times their ease; where that is 0, trade need not balance.
+    """
+    J, N = p.shift.shape
+    cells = J * N
+    logc, ratio, logw = z[:cells].reshape((J, N)), z[cells : 2 * cells].reshape((J, N)), z[2 * cells :]
+    new_c, new_r = new[:cells].reshape((J, N)), new[cells : 2 * cells].reshape((J, N))
+    new_w = new[2 * cells :]
+    lost, taxes = np.empty(N), np.empty(N)
+    for n in range(N):
+        s.imports[n] = s.levy[n] = s.spent[n] = 0.0
+    for j in range(J):
+        if p.traded[j] == 0:
+            at_home(p, j, logc[j], ratio[j], s)
+        else:
+            abroad(p, j, logc[j], ratio[j], s, lost, taxes)
+    residual = wages(p, logw, s, new_w, caution)
+    if caution == 0.0:
+        residual = 0.0
+    for j in range(J):
+        for n in range(N):
+            new_c[j, n] = p.added[j, n] * logw[n]
+            new_r[j, n] = p.final[j, n] * s.income[n]
+    for k in range(J):  # inputs are read once for both
+        demand, price = new_r[k], s.log_price[k]
+        for j in range(J):
+            share, cost, sales = p.inputs[k, j], new_c[j], s.sales[j]
+            for n in range(N):
+                demand[n] += share[n] * sales[n]
+                cost[n] += share[n] * price[n]
+    total = residual
+    for j in range(J):
+        weight = max(1.0, p.theta[j])
+        for n in range(N):
+            gap = weight * abs(new_c[j, n] - logc[j, n])
+            spent = ratio[j, n] * p.scale[j, n]
+            if new_r[j, n] != spent:
+                gap = max(gap, abs(1.0 - spent / new_r[j, n]) if new_r[j, n] != 0.0 else 1.0)
+            residual = max(residual, gap)
+            total += gap
+            new_r[j, n] /= p.scale[j, n]
+            new_c[j, n] += p.added[j, n] * (new_w[n] - logw[n])
+    return residual if math.isfinite(total) else np.inf  # a maximum may forget a NaN, a sum never does

@@ -140,11 +140,12 @@ def solve_many(
     links = (baseline.share > 0).sum(axis=0)
     alone = [s for s, one in enumerate(several) if _for_one(baseline, links, one)]
     together = sorted(set(range(len(several))) - set(alone))
-    shared = shared_by(baseline) if len(together) >= FEW else None
-    if shared is not None and shared.usable:
-        alone += _together(baseline, shared, several, together, answers, tol, deficit_rule)
-    else:
-        alone += together
+    for theta, group in _by_theta(baseline, several, together):
+        shared = shared_by(baseline, theta) if len(group) >= FEW else None
+        if shared is not None and shared.usable:
+            alone += _together(baseline, shared, several, group, answers, tol, deficit_rule)
+        else:
+            alone += group
     _alone(baseline, several, sorted(alone), answers, tol, deficit_rule)
     if answers.unsolved and not skip:
         listed = list(answers.unsolved.values())
@@ -196,6 +197,30 @@ def _empty(world: Baseline, several: tuple[Changed, ...]) -> Equilibria:
 def _for_one(world: Baseline, links: Ints, one: Changed) -> bool:
     """Whether a counterfactual is of a kind that only `solve` handles."""
     return one.at.size > MANY_CELLS * world.share.size or split(world, links, one)
+
+
+def _by_theta(world: Baseline, several: Sequence[Changed], chosen: Sequence[int]) -> list[tuple[Array, list[int]]]:
+    """Groups with the elasticities their common response is taken at.
+
+    Those of the same elasticities that are many enough to be worth a response of their own; the others together, at
+    the geometric mean.
+    """
+    found: dict[bytes, list[int]] = {}
+    thetas: dict[bytes, Array] = {}
+    for s in chosen:
+        theta = several[s].theta
+        theta = world.theta if theta is None else theta
+        found.setdefault(theta.tobytes(), []).append(s)
+        thetas[theta.tobytes()] = theta
+    worth = world.shape[1] // 3 if len(found) > 1 else 1
+    groups = [(thetas[key], group) for key, group in found.items() if len(group) >= worth]
+    rest = [key for key, group in found.items() if len(group) < worth]
+    if rest:
+        sizes = np.array([len(found[key]) for key in rest])
+        logs = np.stack([np.log(thetas[key]) for key in rest])
+        mean = np.exp(sizes @ logs / sizes.sum())
+        groups.append((mean, sorted(s for key in rest for s in found[key])))
+    return groups
 
 
 def _alone(

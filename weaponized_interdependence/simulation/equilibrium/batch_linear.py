@@ -28,7 +28,8 @@ Ints = npt.NDArray[np.int64]
 
 _PASSES = 5  # of the response: about a hundredth of it is left, which the acceleration does not feel
 _ALMOST_ALL = 0.999  # of domestic supply: an economy that buys everything at home has no inverse where it adds no value
-_PREPARED: "WeakKeyDictionary[Baseline, Shared]" = WeakKeyDictionary()
+_KEPT = 4  # responses of one baseline, at different elasticities
+_PREPARED: "WeakKeyDictionary[Baseline, dict[bytes, Shared]]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,19 @@ class Shared:
         return bool(all(np.isfinite(a).all() for a in (self.wages, self.price_to_wage, self.demand_to_wage)))
 
 
-def shared_by(world: Baseline) -> Shared:
-    """The baseline made ready; kept as long as the baseline lives."""
-    if world not in _PREPARED:
-        _PREPARED[world] = _prepare(world)
-    return _PREPARED[world]
+def shared_by(world: Baseline, theta: Array) -> Shared:
+    """The baseline made ready, with its response at these elasticities; the last few stay while the baseline lives."""
+    known = _PREPARED.setdefault(world, {})
+    key = theta.tobytes()
+    if key not in known:
+        while len(known) >= _KEPT:
+            del known[next(iter(known))]
+        known[key] = _prepare(world, theta)
+    return known[key]
 
 
 @on_one_blas_thread
-def _prepare(world: Baseline) -> Shared:
+def _prepare(world: Baseline, elasticity: Array) -> Shared:
     J, N = world.shape
     net = world.share / (1.0 + world.tariff)
     inputs = np.ascontiguousarray(world.input_share.transpose(2, 0, 1))
@@ -70,7 +75,8 @@ def _prepare(world: Baseline) -> Shared:
     M = np.linalg.inv(eye - _ALMOST_ALL * world.share[:, home, home].T[:, :, None] * inputs.transpose(0, 2, 1))
     K = np.linalg.inv(eye - _ALMOST_ALL * inputs * net[:, home, home].T[:, None, :])
     expenditure, income, _ = levels(world)
-    T, V, C = _response(world, net, inputs, np.asarray(M, np.float64), np.asarray(K, np.float64), expenditure)
+    inverses = np.asarray(M, np.float64), np.asarray(K, np.float64)
+    T, V, C = _response(world, elasticity, net, inputs, *inverses, expenditure)
     return Shared(
         net=net,
         inputs=inputs,
@@ -94,10 +100,12 @@ def by_economy(matrices: Any, block: Any, out: Any = None) -> Any:
     return out
 
 
-def _response(world: Baseline, net: Array, inputs: Array, M: Array, K: Array, X: Array) -> tuple[Array, Array, Array]:
+def _response(
+    world: Baseline, elasticity: Array, net: Array, inputs: Array, M: Array, K: Array, X: Array
+) -> tuple[Array, Array, Array]:
     """T, V and C: each column is the answer to one economy's wage."""
     J, N = world.shape
-    theta = world.theta[:, None, None]
+    theta = elasticity[:, None, None]
     added, final = world.value_added_share[:, :, None], world.consumption_share[:, :, None]
     using = inputs.transpose(0, 2, 1)
     buying = net.transpose(0, 2, 1)

@@ -23,7 +23,7 @@ Ints = npt.NDArray[np.int64]
 
 MEMORY = 6  # changes that the acceleration keeps
 MOST = 60  # passes before a counterfactual is left to `solve`: most need ten to twenty
-_RIDGE = 1e-10  # of the products of changes, scaled to one
+_RIDGE = 1e-7  # of the products of changes, scaled to one: single precision leaves no more
 _WORSE = 4.0  # growth of the gap that calls for a step back
 _SMALLEST = 0.01  # part of a step
 _BOUND = 0.7  # most that a log wage moves in one pass

@@ -19,6 +19,7 @@ from weaponized_interdependence.simulation.equilibrium.solver import levels, sol
 _HALVINGS = 6
 _LONGEST = 3.0  # step of a log wedge in one round
 _STAGES = (1, 8, 40)
+_LEAST_TOL = 1e-12  # to which equilibria are solved at best
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def solve_quotas(
         Every quota that names nobody, repeats a cell, has no limit above zero, is on sales at home, or is on a cell
         without trade.
     ModelError
-        The search does not settle.
+        The search does not settle, or `solve` has no answer without the quotas.
 
     Notes
     -----
@@ -120,6 +121,8 @@ def solve_quotas(
     listed = list(quotas)
     if not listed:
         raise UsageError("no quotas are given", mend="use solve")
+    if not _LEAST_TOL <= tol < 1:
+        raise UsageError(f"tol is {tol:g}", mend=f"give a number from {_LEAST_TOL:g} up to 1")
     cells = cells_of(
         baseline, listed, lambda q: q.limit > 0 and np.isfinite(q.limit), "limit must be above 0 (0 is a ban)"
     )
@@ -127,10 +130,11 @@ def solve_quotas(
     given = ((tariff, baseline.tariff), (export_tax, 0.0), (cost_change, 1.0))
     tariffs, taxes, costs = (_array(baseline, array, default) for array, default in given)
     search = _Search(baseline, listed, cells, (tariffs, taxes, costs), shocks, max(tol / 100.0, 1e-12))
+    free = search.at(np.zeros(len(listed)))  # what has no solution without the quotas says so itself
     failure: ModelError | None = None
     for stages in _STAGES:
         try:
-            return search.tightened(stages, tol, max_rounds)
+            return search.tightened(free, stages, tol, max_rounds)
         except ModelError as error:  # far limits are reached by way of nearer ones
             failure = error
     raise ModelError(
@@ -175,11 +179,12 @@ class _Search:
         self.last: Equilibrium | None = None
         self.solved = 0
 
-    def tightened(self, stages: int, tol: float, max_rounds: int) -> QuotaEquilibrium:
-        """The equilibrium under the quotas, their limits closed in stages. ModelError where it is not found."""
-        self.last, self.limit = None, self.wanted
-        log_wedge = np.zeros(len(self.wanted))
-        state = self.at(log_wedge)
+    def tightened(self, free: "_State", stages: int, tol: float, max_rounds: int) -> QuotaEquilibrium:
+        """The equilibrium under the quotas, their limits closed in stages, from that without them.
+
+        ModelError where it is not found.
+        """
+        self.last, log_wedge, state = free.equilibrium, np.zeros(len(self.wanted)), free
         loose = np.log(np.maximum(state.quantity, self.wanted))
         for stage in range(1, stages + 1):
             part = stage / stages

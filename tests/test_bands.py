@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from weaponized_interdependence.errors import UsageError
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.schemas import SENSITIVITY
 from weaponized_interdependence.simulation.bands import (
@@ -162,6 +163,38 @@ def test_two_scenarios_see_the_same_draws(world: World, asked: Asked) -> None:
     one, two = (factors_of(world, laid(world, cells)) for cells in (measures(), measures(0.6, 0.8, 0.9)))
     same = [draw(f, 32, seed=1).values[:, : len(SECTORS) + 1] for f in (one, two)]
     assert (same[0] == same[1]).all()
+
+
+def test_first_year_thetas_by_sector_keep_their_ratios(world: World, asked: Asked) -> None:
+    """A set may have its own short-run number for every sector: without any band, what is drawn is the value."""
+    theta = {h: frame["theta"].to_numpy() for h, frame in world.theta.items()}
+    held, cells = known(world, {**theta, "short": np.array([0.5, 2.0, 5.0])}), measures(0.7, 0.7, 0.7)
+    impacts = to_impacts(equilibrium(held, cells, ["short"]), "s", "p", PARTIES, ECONOMIES, asked.gdp)
+    bands = equilibrium_bands(held, cells, asked, ["short"], draws=4, seed=1)
+    both = impacts.join(bands, on=KEYS, suffix="_drawn").drop_nulls("value")
+    assert both.height > 50
+    for end in ("low_drawn", "high_drawn"):
+        assert both[end].to_numpy() == pytest.approx(both["value"].to_numpy(), rel=1e-6, abs=1e-7)
+
+
+def test_the_published_error_of_the_first_year_widens_its_draws(world: World) -> None:
+    short = world.theta["short"].with_columns(error=pl.lit(0.3))
+    told = replace(world, theta={**world.theta, "short": short})
+    plain, wider = (next(f for f in factors_of(w, laid(w, measures())) if f.name == SHORT_THETA) for w in (world, told))
+    assert (plain.error, wider.error) == pytest.approx((0.0, 0.3))
+    assert wider.spreads > plain.spreads
+
+
+def test_a_sensitivity_leaves_out_parties_that_have_no_gdp(world: World, asked: Asked) -> None:
+    """Without third parties, or with a target that the table has not, the rest still has its answer."""
+    said: Any = {"scenario": "s", "phase": "p", "draws": 16, "seed": 1}
+    everyone = Asked(Parties(senders=("CHN", "DEU", "USA"), target=("RUS",)), asked.gdp)
+    outside = Asked(Parties(senders=("DEU", "USA"), target=("IRN",)), asked.gdp)
+    both = [equilibrium_sensitivity(world, measures(), each, **said) for each in (everyone, outside)]
+    assert [set(rows["party"]) for rows in both] == [{"RUS", "COALITION"}, {"COALITION", "THIRD_PARTIES"}]
+    assert all(rows["total"].is_not_null().all() for rows in both)
+    with pytest.raises(UsageError, match="no party has GDP"):
+        equilibrium_sensitivity(world, measures(), Asked(PARTIES, {}), **said)
 
 
 def test_sensitivity_names_what_is_open_and_the_horizon_matters(world: World, asked: Asked) -> None:

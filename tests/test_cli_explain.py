@@ -79,3 +79,15 @@ def test_names_are_those_of_the_reference_tables() -> None:
     assert item_name("SITC4:784") == item_name("SITC:7")
     assert [item_name(i) for i in ("TOTAL", "ALL", "EBOPS:SA", "ETO:N1", "HS17:9999AA", "")][:4] == [""] * 4
     assert "SITC" in TARGETS
+
+
+def test_an_indicator_tells_what_it_reads_and_which_knobs() -> None:
+    """The help of --set sends the reader here; and what reads the table alone reads no flows."""
+    for name, i in INDICATORS.items():
+        entry = next(
+            e for e in json.loads(good("explain", name, "--json").stdout)["entries"] if e["what"] == "indicator"
+        )
+        assert set(entry["knobs"]) == i.knobs
+        assert ("flows" in entry["reads"]) == (i.reads == "flows")
+        assert (entry["scores"] == "items as a whole") == i.of_item
+    assert "knobs damping (0.85 unless set)" in told("pagerank")

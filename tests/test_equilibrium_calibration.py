@@ -1,6 +1,7 @@
 """From a table to a baseline: shares by hand, accounts that hold exactly, and everything left out said."""
 
 import doctest
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -248,6 +249,25 @@ def test_an_economy_without_final_demand_is_named() -> None:
     y[:, 2:4] = 0.0
     with pytest.raises(InputError, match="E1 has no final demand"):
         calibrate(table(t.Z, y, 3), 4.0)
+
+
+def test_an_economy_without_industries_is_named() -> None:
+    t = random_table(2)
+    for row in (3, 4, 5):
+        t = with_an_idle_industry(t, row)
+    with pytest.raises(InputError, match="E1 has no value added"):
+        calibrate(t, 4.0)
+
+
+@pytest.mark.parametrize("own", [0.5, 0.99])
+def test_an_industry_that_sells_to_nobody_but_itself_comes_to_nothing(own: float) -> None:
+    """Its other sales were an inventory that is left out; the chain of the rest ends as it did."""
+    z = np.array([[10 * own, 0.0], [0.05, 1.0]])
+    t = replace(table(z, np.array([[0.0, 10 * (1 - own)], [10.0, 0.0]]), 1), demands=("c37", "c42"))
+    made = calibration(t, 4.0, inventories="drop")
+    assert made.output[0, 0] < 1e-20
+    assert made.output[1, 0] == pytest.approx(10.0 / (1 - 1.0 / 11.05))
+    reproduces_itself(made.baseline)
 
 
 @given(tables(), st.floats(1e-6, 1e9))

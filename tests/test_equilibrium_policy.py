@@ -105,6 +105,9 @@ def test_estimated_cost_reproduces_the_published_oil_embargo_and_never_lowers_co
     assert estimated_cost([0.3, 0.0], 4.0).tolist() == [1.0, 1.0]
     # The cost takes trade down by exp(coefficient) at given prices: -0.34 is -28.8 per cent, not -40.5.
     assert estimated_cost(-0.34, 7.0) ** -7.0 - 1 == pytest.approx(-0.288, abs=5e-4)
+    for theta in (-5.0, 0.0, np.nan):  # with the sign of a regression it would lower costs
+        with pytest.raises(InputError, match="above zero"):
+            estimated_cost(-0.34, [4.0, theta])
 
 
 # ---- quotas ----------------------------------------------------------------------------------------------------------
@@ -201,6 +204,32 @@ def test_quotas_near_zero_on_everything_come_near_the_ban() -> None:
     assert found.equilibrium.real_income == pytest.approx(0.8**0.25, rel=1e-3)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_rents_add_up_beside_export_taxes_on_the_same_cells(seed: int) -> None:
+    """Income is wages, duty and export tax as they were set, rents to whom they go, and the deficit."""
+    rng = np.random.default_rng(seed)
+    world = random_economy(rng, 4, 2, theta=(1.0, 12.0))
+    chosen = {cell_of(rng, world) for _ in range(4)}
+    quotas = [
+        Quota(*c, float(rng.uniform(0.1, 0.4)), str(rng.choice(["importer", "exporter"]))) for c in sorted(chosen)
+    ]
+    tax = np.where(np.eye(world.shape[1], dtype=bool), 0.0, rng.uniform(0.0, 0.4, world.share.shape))
+    found = solve_quotas(world, quotas, export_tax=tax)
+    after = found.equilibrium
+    border = after.share * after.expenditure[:, :, None] / (1 + world.tariff)
+    income = after.wage * world.value_added + world.deficit
+    for k, quota in enumerate(quotas):
+        cell = (int(quota.sector), int(quota.importer), int(quota.exporter))
+        wedge = 1 + found.tariff_equivalent[k]
+        border[cell] /= wedge  # what would be paid at the border for as much without the licence
+        income[cell[1] if quota.rents == "importer" else cell[2]] += found.rent[k]
+        if quota.rents == "exporter":  # whose rent is part of what duty is paid on
+            income[cell[1]] += world.tariff[cell] * border[cell] * (wedge - 1)
+    income += (world.tariff * border).sum(axis=(0, 2)) + (tax / (1 + tax) * border).sum(axis=(0, 1))
+    assert found.binding.any()
+    assert after.income == pytest.approx(income, rel=1e-7)
+
+
 def test_whoever_holds_the_licences_is_better_off_for_it() -> None:
     world = random_economy(np.random.default_rng(12), 3, 2, theta=(3.0, 6.0), deficits=False)
     mine, theirs = (solve_quotas(world, [Quota(0, 1, 2, 0.5, rents)]).equilibrium for rents in ("importer", "exporter"))
@@ -220,6 +249,18 @@ def test_quotas_that_trade_cannot_pay_for_are_refused_with_the_reason() -> None:
     assert np.abs(levels(tilted).imbalance).max() < 1e-12
     with pytest.raises(ModelError, match="do not settle"):
         solve_quotas(tilted, [Quota(0, 0, 1, 1e-3)], max_rounds=15)
+
+
+def test_what_fails_without_the_quotas_is_not_laid_to_them() -> None:
+    world = random_economy(np.random.default_rng(1), 3, 2, theta=(2.0, 6.0))
+    banned = np.zeros(world.share.shape, dtype=bool)
+    banned[0, 0] = True
+    with pytest.raises(ModelError, match="no supplier is left") as caught:
+        solve_quotas(world, [Quota(1, 0, 1, 0.5)], banned=banned)
+    assert "do not settle" not in str(caught.value)
+    for tol in (-1.0, float("nan"), 1e-15):
+        with pytest.raises(UsageError, match="tol is"):
+            solve_quotas(world, [Quota(1, 0, 1, 0.5)], tol=tol)
 
 
 def test_a_quota_stands_on_top_of_other_shocks() -> None:

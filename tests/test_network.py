@@ -67,6 +67,13 @@ def test_every_bad_value_is_reported_at_once() -> None:
         "value is not a finite number in 2 row(s), first at row 5, 6",
     ):
         assert fault in text
+    odd = pl.DataFrame(
+        {"origin": [1], "destination": ["B"], "item": pl.Series(["x"], dtype=pl.Categorical), "value": "1"}
+    )
+    with pytest.raises(InputError) as caught:
+        build_network(odd)
+    for said in ("origin is Int64, not text", "item is Categorical, not text", "value is String, not floating"):
+        assert said in str(caught.value)
     with pytest.raises(InputError, match="lack the column"):
         build_network(rows.drop("value"))
 

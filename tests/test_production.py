@@ -380,6 +380,15 @@ def test_exposure_is_what_two_inverses_differ_by(t: IOTable, seed: int) -> None:
         assert ((each > -1e-9) & (each < 1 + 1e-9)).all()
 
 
+def test_value_added_below_zero_takes_exposure_out_of_its_range() -> None:
+    """B's industry (E1_c1) makes its product of A's, which costs more than it brings: without A it is worth more."""
+    t = table(np.array([[0.0, 12.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [0.0, 10.0]]), 2)
+    assert t.VA.tolist() == [12.0, -2.0]
+    found = high_order_exposure(LeontiefSystem(t), cut_of(t, np.array([[0.0, 1.0], [0.0, 0.0]])))
+    assert found.bought == pytest.approx([0.0, 1.2])
+    assert found.sold == pytest.approx([1.0, 0.0])
+
+
 def test_russia_and_the_eu_are_as_unequal_as_published(shared_data: Path) -> None:
     """Imbs and Pauwels, working paper: about 15 times; WIOD 2011 here, another table and year than theirs."""
     t = _wiod(shared_data)
@@ -553,6 +562,25 @@ def test_it_lies_between_extraction_and_leontief(t: IOTable, seed: int) -> None:
     made = demand_inoperability(system, unsold) * t.x
     assert (system.extraction(wide) <= made + slack).all()
     assert (made <= system.leontief(unsold) + slack).all()
+
+
+def test_a_ceiling_that_negative_deliveries_hide_is_refused() -> None:
+    """Below zero, a supplier makes more where its customer makes less: steps from the ceiling down may miss it."""
+    wrong = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        z = rng.gamma(0.5, 1.0, (5, 5))
+        z[rng.integers(5), rng.integers(5)] *= -0.5
+        t = table(z, rng.gamma(1.0, 2.0, (5, 1)) + 3, 1)
+        shock, matrix, q = rng.uniform(0, 6, 5) * t.x, interdependency(t), np.zeros(5)
+        for _ in range(3000):
+            q = np.minimum(1.0, matrix @ q + shock / t.x)
+        try:
+            assert demand_inoperability(LeontiefSystem(t), shock) == pytest.approx(q, abs=1e-9)
+        except ModelError as error:
+            assert "below zero" in str(error)  # noqa: PT017
+            wrong += 1
+    assert 0 < wrong < 6
 
 
 # ---- as models --------------------------------------------------------------------------------------------------

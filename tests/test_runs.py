@@ -41,7 +41,8 @@ def test_a_run_reads_back_as_it_was_written(result: Result, tmp_path: Path) -> N
     assert manifest["status"] == "complete"
     assert set(manifest["files"]) == {"impacts.parquet", "shock.parquet", "scenario.toml", "panels.json"}
     assert manifest["seed"] is None
-    assert manifest["options"] == {"period": None, "models": None, "elasticities": None}
+    unasked = dict.fromkeys(("period", "models", "horizons", "elasticities", "step", "draws"))
+    assert manifest["options"] == {**unasked, "sensitivity": False}
     assert manifest["periods"] == {"goods": "2021"}
     assert all(r["path"].startswith("reference/") and len(r["sha256"]) == 64 for r in manifest["references"])
     assert manifest["models"] == ["exposure", "substitution"]

@@ -137,6 +137,23 @@ def test_an_error_that_is_no_number_is_refused(tmp_path: Path) -> None:
     assert load(tmp_path / "plain.csv").rows["error"].to_list() == [0.0] * plain.height
 
 
+@pytest.mark.parametrize("odd", ["NaN", "inf"])
+def test_what_is_no_finite_number_is_no_elasticity(tmp_path: Path, odd: str) -> None:
+    path = written(tmp_path, ANY + f"HS:01,{odd},{odd},{odd},long,sigma,assumed\nHS:02,2,3,{odd},long,sigma,assumed\n")
+    with pytest.raises(InputError) as caught:
+        load(path)
+    assert str(caught.value).count("low, value and high must be numbers") == 2
+    erring = tmp_path / "erring.csv"
+    lines = (HEADER + ANY).splitlines()
+    erring.write_text("\n".join([f"{lines[0]},error", *(f"{line},{odd}" for line in lines[1:])]) + "\n")
+    with pytest.raises(InputError) as caught:
+        load(erring)
+    assert str(caught.value).count("error must be a number") == 2
+    products = tmp_path / "protee.csv"
+    products.write_text(f"HS6,zero,positive,sigma\n010101,0,0,{odd}\n010102,0,0,-{odd}\n010103,0,0,-5\n")
+    assert load(products).rows.filter(pl.col("item") != "*")["item"].to_list() == ["HS07:010103"]
+
+
 def test_the_sets_speak_of_the_same_items() -> None:
     one, other = (load(name).rows.select("item", "horizon") for name in ("default", "caliendo_parro"))
     assert one.equals(other)

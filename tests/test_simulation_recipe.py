@@ -410,7 +410,8 @@ def test_a_result_says_what_was_asked_chosen_and_looked_up() -> None:
         {"id": "d", "kind": "tariff", "rate": 0.3, "overlaps": ["q"]},
     )
     result = simulate(scenario(*measures), flows=flows(WORLD), macro=gdp(SIZES), period="2021", models=["substitution"])
-    assert result.options == {"period": "2021", "models": ["substitution"], "elasticities": None}
+    unasked = dict.fromkeys(("horizons", "elasticities", "step", "draws"))
+    assert result.options == {"period": "2021", "models": ["substitution"], "sensitivity": False, **unasked}
     assert result.periods == {"goods": "2021"}
     stated = {a.name: a.value for a in result.assumptions}
     assert (stated["q.allowed_share"], stated["d.rate"]) == (0.4, 0.3)
@@ -472,7 +473,9 @@ def small_table(classification: str = "WIOD13", sectors: tuple[str, ...] = ("c2"
 def test_a_measure_that_names_sectors_reaches_the_table_directly() -> None:
     t = small_table()
     i = simulate(scenario({"kind": "import_ban", "items": ["WIOD13:c2"]}), table=t).impacts
-    assert set(i["model"]) == {"input_output"}
+    assert set(i["model"]) == {"equilibrium", "input_output", "dynamic"}
+    assert set(i.filter(pl.col("model") == "equilibrium")["channel"]) == {"all"}
+    i = i.filter(pl.col("model") == "input_output")
     assert set(i["channel"]) == {"extraction", "upstream", "downstream"}
     row = 3  # RUS_c2
     sold = t.Z[row, 0:3].sum() + t.Y[row, 0]

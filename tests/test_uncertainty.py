@@ -61,6 +61,7 @@ def test_shares_are_split_uniform_and_reach_zero() -> None:
         ({"low": 1.0, "value": 1.0, "high": 1.0, "error": -0.1}, "below zero"),
         ({"low": 0.0, "value": 0.5, "high": 1.0, "error": 0.1, **UNIFORM}, "no place"),
         ({"low": 1.0, "value": 1.0, "high": 2.0, "ceiling": 0.5}, "outside"),
+        ({"low": 1.0, "value": 1.0, "high": 2.0, "kind": "lognormal"}, "no kind 'lognormal'"),
     ],
 )
 def test_what_is_no_distribution_is_refused(wrong: dict[str, Any], said: str) -> None:
@@ -118,13 +119,15 @@ def test_draws_that_cannot_be_made_are_refused_with_every_fault() -> None:
         assert said in str(caught.value)
     with pytest.raises(UsageError, match="cannot be made"):
         draw([], 64, seed=1)
+    with pytest.raises(UsageError, match="ask for 2 to"):
+        draw(twice[:1], 1 << 20, seed=1)  # of both cubes: more than ten gigabytes
 
 
 def test_a_spread_leaves_out_draws_without_an_answer() -> None:
     answers = np.column_stack([np.arange(101.0), np.full(101, np.nan)])
     answers[50:, 0] = np.nan
     made = spread_of(answers)
-    assert made.low[0], made.high[0] == pytest.approx((2.45, 46.55))
+    assert (made.low[0], made.high[0]) == pytest.approx((2.45, 46.55))
     assert made.median[0] == 24.5
     assert np.isnan([made.low[1], made.median[1], made.high[1]]).all()
 
@@ -195,5 +198,7 @@ def test_draws_without_an_answer_are_counted_and_too_many_refused() -> None:
     x = [Factor("x", 0.0, 0.5, 1.0, **UNIFORM), Factor("y", 0.0, 0.5, 1.0, **UNIFORM)]
     few = sensitivity(lambda v: np.where(v[:, :1] > 0.97, np.nan, v.sum(axis=1)[:, None]), x, 512, seed=1)
     assert 0 < few.left_out < 512 * 0.15
+    with pytest.raises(UsageError, match="8 draws are too few"):
+        sensitivity(lambda v: v[:, :1], x, 8, seed=1)
     with pytest.raises(ModelError, match="have an answer"):
         sensitivity(lambda v: np.where(v[:, :1] > 0.3, np.nan, v[:, :1]), x, 512, seed=1)

@@ -167,9 +167,16 @@ def collect_flows(flows: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
 def _read(flows: pl.DataFrame | pl.LazyFrame) -> tuple[pl.LazyFrame, int, int]:
     """The columns that a network reads, checked, and what `check_flows` tells of them."""
     wanted = ("period", "layer", "origin", "destination", "item", "value", "unit", "basis")
-    have = flows.collect_schema().names()
+    have = flows.collect_schema()
     if absent := [c for c in ("origin", "destination", "value") if c not in have]:
         raise InputError(f"flows lack the column(s) {', '.join(absent)}", mend="give a FLOWS table")
+    faults = [
+        Fault(f"{c} is {have[c]}, not text") for c in wanted if c in have and c != "value" and have[c] != pl.String
+    ]
+    if not (have["value"].is_float() or have["value"].is_integer()):
+        faults.append(Fault(f"value is {have['value']}, not floating-point or whole numbers"))
+    if faults:
+        raise InputError("flows have columns of another type", faults=faults, mend="cast them as in a FLOWS table")
     lazy = flows.lazy().select(c for c in wanted if c in have)
     length = pl.max_horizontal(pl.col("origin", "destination").str.len_bytes().max())
     seen = check_flows(lazy, length.fill_null(0).alias("longest"))

@@ -4,8 +4,10 @@
       manifest.json      what was read, assumed and run, and the hash of every other file; written last, read first
       impacts.parquet    IMPACTS
       shock.parquet      SHOCK
+      paths.parquet      PATHS, where a model that follows time answered
+      sensitivity.parquet  SENSITIVITY, where the assumptions were drawn
       scenario.toml      the scenario as it was run
-      panels.json        the three panels and what they cannot say
+      panels.json        the three panels, models side by side, and what they cannot say
 
 A run is written in a hidden folder beside its place, flushed to the disk and renamed. An old run moves aside before
 that and is removed only after the new one stands in its place; an interruption puts it back. After a kill the old run
@@ -22,23 +24,27 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from weaponized_interdependence.assessment import side_by_side
 from weaponized_interdependence.assessment.panels import panels, panels_as_json
 from weaponized_interdependence.errors import CheckError, Fault, InputError, OutputError, UsageError
 from weaponized_interdependence.exports import read_frame, umask, write
 from weaponized_interdependence.scenario import Scenario, load_scenario, scenario_hash, scenario_text
-from weaponized_interdependence.schemas import IMPACTS
+from weaponized_interdependence.schemas import IMPACTS, PATHS, SENSITIVITY
 from weaponized_interdependence.simulation.shock import SHOCK
 from weaponized_interdependence.simulation.simulate import Result
 
 MANIFEST = "manifest.json"
 VERSION = 2  # of the run folder's layout; 2: SHOCK has `blocked`, the manifest options, periods and references
 _ASIDE = ".part-old-"  # where an old run waits while the new one takes its place
+
+
+_WHERE_THERE = {"paths": PATHS, "sensitivity": SENSITIVITY}  # files that only some runs have
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Run:
     impacts: pl.DataFrame
     shock: pl.DataFrame
     scenario: Scenario
+    paths: pl.DataFrame = field(default_factory=PATHS.empty)
+    sensitivity: pl.DataFrame = field(default_factory=SENSITIVITY.empty)
 
 
 def write_run(result: Result, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -97,7 +105,12 @@ def read_run(folder: str | Path) -> Run:
         raise CheckError("the run is damaged", where=str(folder), faults=faults, mend="simulate it again")
     impacts = read_frame(folder / "impacts.parquet", IMPACTS)
     shock = read_frame(folder / "shock.parquet", SHOCK)
-    return Run(folder, manifest, impacts, shock, load_scenario(folder / "scenario.toml"))
+    more = {
+        name: read_frame(folder / f"{name}.parquet", table)
+        for name, table in _WHERE_THERE.items()
+        if f"{name}.parquet" in manifest["files"]
+    }
+    return Run(folder, manifest, impacts, shock, load_scenario(folder / "scenario.toml"), **more)
 
 
 def list_runs(parent: str | Path) -> pl.DataFrame:
@@ -132,8 +145,15 @@ def _write_files(result: Result, folder: Path) -> None:
     about = {"scenario": result.scenario.name, "tool_version": result.versions["weaponized_interdependence"]}
     write(result.impacts, folder / "impacts.parquet", table=IMPACTS, metadata=about)
     write(result.shock, folder / "shock.parquet", table=SHOCK, metadata=about)
+    for name, table in _WHERE_THERE.items():
+        frame: pl.DataFrame = getattr(result, name)
+        if frame.height:
+            write(frame, folder / f"{name}.parquet", table=table, metadata=about)
     (folder / "scenario.toml").write_text(scenario_text(result.scenario), encoding="utf-8")
-    shown = panels_as_json(panels(result.impacts, result.scenario))
+    shown = {
+        **panels_as_json(panels(result.impacts, result.scenario)),
+        **side_by_side.as_json(result.impacts, result.scenario),
+    }
     (folder / "panels.json").write_text(
         json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
     )
@@ -159,7 +179,7 @@ def _manifest(result: Result) -> dict[str, Any]:
         "references": [asdict(reference) for reference in result.references],
         "assumptions": [asdict(assumption) for assumption in result.assumptions],
         "notes": list(result.notes),
-        "rows": {"impacts": result.impacts.height, "shock": result.shock.height},
+        "rows": {name: getattr(result, name).height for name in ("impacts", "shock", *_WHERE_THERE)},
     }
 
 

@@ -323,7 +323,7 @@ IMPACTS = Table(
     (
         Column("scenario", _TEXT, "name of the scenario", key=True),
         Column("phase", _TEXT, "name of the phase", key=True),
-        Column("model", _TEXT, "exposure, substitution, input_output ...", key=True),
+        Column("model", _TEXT, "exposure, substitution, equilibrium, input_output ...", key=True),
         Column("horizon", _TEXT, "how long after", key=True, vocabulary=Horizon),
         Column("role", _TEXT, "who the party is", key=True, vocabulary=Role),
         Column("party", _TEXT, "ISO3, or COALITION, TARGETS, THIRD_PARTIES, WORLD for sums", key=True),
@@ -338,6 +338,49 @@ IMPACTS = Table(
     ),
 )
 
+PATHS = Table(
+    "PATHS",
+    "one figure of one party at one step of a model that follows time",
+    (
+        Column("scenario", _TEXT, "name of the scenario", key=True),
+        Column("model", _TEXT, "name of the model, such as dynamic", key=True),
+        Column("step", _WHOLE, "day on which the step begins, 0 is the first day", unit="days", key=True, least=0),
+        Column("phase", _TEXT, "name of the phase in force on that day"),
+        Column("party", _TEXT, "ISO3, or COALITION, TARGETS, THIRD_PARTIES, WORLD for sums", key=True),
+        Column("role", _TEXT, "who the party is", key=True, vocabulary=Role),
+        Column("metric", _TEXT, "what is measured, over all sectors of the party", key=True, vocabulary=Metric),
+        Column("value", _NUMBER, "central answer; null where it is not defined", unit="see column unit", nullable=True),
+        Column("low", _NUMBER, "smallest of the answers under low, central and high assumptions", nullable=True),
+        Column("high", _NUMBER, "largest of the answers under low, central and high assumptions", nullable=True),
+        Column("unit", _TEXT, "USD (within the step), share (of what the party had in such a step before)"),
+        Column("basis", _TEXT, "weakest basis of what went in", vocabulary=Basis),
+    ),
+)
+
+SENSITIVITY = Table(
+    "SENSITIVITY",
+    "how much of the variance of one answer one assumption makes (Sobol indices)",
+    (
+        Column("scenario", _TEXT, "name of the scenario", key=True),
+        Column("phase", _TEXT, "name of the phase", key=True),
+        Column("model", _TEXT, "name of the model", key=True),
+        Column("horizon", _TEXT, "how long after", key=True, vocabulary=Horizon),
+        Column("party", _TEXT, "ISO3, or COALITION, TARGETS, THIRD_PARTIES, WORLD for sums", key=True),
+        Column("metric", _TEXT, "whose variance", key=True, vocabulary=Metric),
+        Column("assumption", _TEXT, "what was drawn, as it is named among the assumptions", key=True),
+        Column("first", _NUMBER, "part of the variance that it makes by itself", unit="share", nullable=True),
+        Column("first_low", _NUMBER, "lower end of the confidence interval of `first`", unit="share", nullable=True),
+        Column("first_high", _NUMBER, "upper end of the confidence interval of `first`", unit="share", nullable=True),
+        Column("total", _NUMBER, "part that it makes with all its interactions", unit="share", nullable=True),
+        Column("total_low", _NUMBER, "lower end of the confidence interval of `total`", unit="share", nullable=True),
+        Column("total_high", _NUMBER, "upper end of the confidence interval of `total`", unit="share", nullable=True),
+        Column("basis", _TEXT, "weakest basis of what went in", vocabulary=Basis),
+    ),
+)
+
 TABLES = {
-    t.name: t for t in (FLOWS, REJECTED, MACRO, ENTITIES, OWNERSHIP, CONTROLS, ELASTICITIES, SCORES, MOVES, IMPACTS)
-}
+    t.name: t
+    for t in (
+        FLOWS, REJECTED, MACRO, ENTITIES, OWNERSHIP, CONTROLS, ELASTICITIES, SCORES, MOVES, IMPACTS, PATHS, SENSITIVITY,
+    )
+}  # fmt: skip

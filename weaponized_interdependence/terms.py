@@ -74,6 +74,18 @@ class MeasureKind(Term):
     )
 
 
+class PhaseChange(Term):
+    """What a phase of a scenario does to what was in force before it."""
+
+    IMPOSE = "impose", "measures come into force where none were"
+    TIGHTEN = "tighten", "all that was in force goes on, and more comes"
+    EASE = "ease", "a part of what was in force goes on"
+    LIFT = "lift", "nothing is in force any longer: the off-ramp is taken"
+    SNAP_BACK = "snap_back", "what had been lifted comes back"
+    PROLONG = "prolong", "the same measures go on"
+    REPLACE = "replace", "some measures go, others come"
+
+
 class Channel(Term):
     """The way a measure reaches a party."""
 
@@ -116,6 +128,32 @@ class Metric(Term):
         "loss_gdp_ratio",
         "loss of the target as a share of GDP, over loss of the coalition as a share of its GDP",
     )
+    REAL_INCOME_LOSS = (
+        "real_income_loss",
+        "real income lost as a share of income before, 1 - (income change / price index change); negative is a gain",
+    )
+    REAL_WAGE_LOSS = "real_wage_loss", "real wage lost as a share of the wage before; negative is a gain"
+    PRICE_INDEX_CHANGE = (
+        "price_index_change",
+        "change of the price of what the party's households buy, against world value added; positive is dearer",
+    )
+    HUMANITARIAN_PRICE_CHANGE = (
+        "humanitarian_price_change",
+        "change of what the target pays in the sectors of its humanitarian imports, against world value added",
+    )
+    TERMS_OF_TRADE_LOSS = (
+        "terms_of_trade_loss",
+        "first-order loss through dearer imports and cheaper exports; a decomposition, not the exact real income loss",
+    )
+    VOLUME_OF_TRADE_LOSS = (
+        "volume_of_trade_loss",
+        "first-order loss of tariff revenue through smaller imports; a decomposition, not the exact real income loss",
+    )
+    OUTPUT_LOSS_SHARE = "output_loss_share", "gross output lost as a share of output before; negative is a gain"
+    UNMET_DEMAND = (
+        "unmet_demand",
+        "final demand of the party that nobody serves, in money; not to be added to what it does not earn",
+    )
     HUMANITARIAN_BANNED_SHARE = (
         "humanitarian_banned_share",
         "share of the target's humanitarian imports that the text of the measures bans",
@@ -140,8 +178,15 @@ class Horizon(Term):
     """How long after the measure."""
 
     SHORT = "short", "up to one year: suppliers are hard to replace"
+    MEDIUM = (
+        "medium",
+        "two to six years: elasticities between short and long (geometric mean of theta), assumed",
+    )
     LONG = "long", "seven to ten years: suppliers are replaced as published long-run elasticities say"
     NONE = "none", "the model has no time in it"
+
+
+HORIZONS = (Horizon.SHORT, Horizon.MEDIUM, Horizon.LONG)  # those that are a time, in its order
 
 
 def weakest(*bases: str) -> Basis:

@@ -13,7 +13,11 @@ from weaponized_interdependence.scenario import Scenario
 from weaponized_interdependence.terms import Channel, Metric, Panel, Role
 
 _COLUMNS = ("phase", "model", "horizon", "party", "channel", "item", "metric", "value", "low", "high", "unit", "basis")
-_HUMANITARIAN = (Metric.HUMANITARIAN_BANNED_SHARE, Metric.HUMANITARIAN_EFFECTIVE_SHARE)
+_HUMANITARIAN = (
+    Metric.HUMANITARIAN_BANNED_SHARE,
+    Metric.HUMANITARIAN_EFFECTIVE_SHARE,
+    Metric.HUMANITARIAN_PRICE_CHANGE,
+)
 _LOSSES = (Metric.LOSS, Metric.LOSS_GDP)
 _RATIOS = (Metric.LOSS_RATIO, Metric.LOSS_GDP_RATIO)
 
@@ -28,7 +32,7 @@ def panels(impacts: pl.DataFrame, scenario: Scenario, *, most: int = 10) -> dict
     Headline rows are item ALL in the channels a model sums (`all`), or each channel where a model's channels are views
     of one event that must not be added (input_output). IMPACTS keeps everything else.
     """
-    head = _headlines(impacts)
+    head = headlines(impacts)
     loss = pl.col("metric").is_in([str(m) for m in _LOSSES])
     ratio = pl.col("metric").is_in([str(m) for m in _RATIOS])
     role, party = pl.col("role"), pl.col("party")
@@ -48,7 +52,8 @@ def panels(impacts: pl.DataFrame, scenario: Scenario, *, most: int = 10) -> dict
 
 def limits(models: tuple[str, ...] | list[str]) -> tuple[str, ...]:
     """What the panels cannot say, first in general, then for each model used."""
-    return (*_ALWAYS, *(text for model in models for text in _BY_MODEL.get(model, ())))
+    general = _ALWAYS if "dynamic" in models else (*_ALWAYS, _NO_TIME)
+    return (*general, *(text for model in models for text in _BY_MODEL.get(model, ())))
 
 
 def panels_as_json(shown: Mapping[Panel, pl.DataFrame]) -> dict[str, Any]:
@@ -60,7 +65,8 @@ def panels_as_json(shown: Mapping[Panel, pl.DataFrame]) -> dict[str, Any]:
     }
 
 
-def _headlines(impacts: pl.DataFrame) -> pl.DataFrame:
+def headlines(impacts: pl.DataFrame) -> pl.DataFrame:
+    """Rows of item ALL in the channel a model sums (`all`), or in each channel where they must not be added."""
     rows = impacts.filter(pl.col("item") == "ALL")
     summed = rows.filter(pl.col("channel") == Channel.ALL.value).select("model").unique()
     return pl.concat(
@@ -102,8 +108,9 @@ _ALWAYS = (
     "in these numbers.",
     "How a loss is shared inside an economy, who bears it, and deaths or illness are not computed.",
     "Measures are taken as written: evasion, transshipment and retaliation are not modelled here.",
-    "Losses of a year are set beside one another; lasting damage and recovery are not followed over time.",
 )
+
+_NO_TIME = "Losses of a year are set beside one another; lasting damage and recovery are not followed over time."
 
 _BY_MODEL = {
     "exposure": (
@@ -117,6 +124,29 @@ _BY_MODEL = {
     ),
     "input_output": (
         "input_output: no substitution and no prices: an upper bound of how far a stop travels, in which nobody gains.",
+    ),
+    "equilibrium": (
+        "equilibrium: full employment, and workers and capital that move at once: what remains once all has settled, "
+        "no forecast of GDP. The short horizon has low elasticities, not idle factories.",
+        "equilibrium: trade that is zero in the table stays zero; products inside a sector replace each other as its "
+        "sources do; no capital flows, exchange rates, debt or money.",
+        "equilibrium: where almost all trade stops, the answer is that of an economy alone, and rests on its home "
+        "shares and on theta: orders of magnitude only.",
+    ),
+    "dynamic": (
+        "dynamic: no prices, so nothing becomes dear and nobody saves; final demand waits or is lost. Stocks, "
+        "rationing and rerouting times are assumed, and the band is wide for that reason. Not for more than a year.",
+    ),
+    "inoperability": (
+        "inoperability: no substitution and no prices, as input_output; the ceiling is all that is added.",
+    ),
+    "bottleneck": (
+        "bottleneck: every sector counts as critical and only the first round is counted; no other origin steps in. "
+        "Who is denied sales, and no inputs, loses nothing here.",
+    ),
+    "terms_of_trade": (
+        "terms_of_trade: an account to first order; with bans it leaves out most of what is lost. Never add it to a "
+        "loss, nor compare it with one.",
     ),
     "humanitarian": (
         "humanitarian: shares of import value, not of need; what is made at home, stocks and aid are not counted.",

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from weaponized_interdependence.cli.arguments import option
+from weaponized_interdependence.cli.coalition import coalition
 from weaponized_interdependence.cli.compare import compare
 from weaponized_interdependence.cli.demo import demo
 from weaponized_interdependence.cli.explain import explain
@@ -59,6 +60,7 @@ app.command(short_help="Compute whose law grips which node.")(reach)
 app.command(short_help="Compare two rankings: who rose, who fell.")(compare)
 app.command(short_help="Explain an indicator, a model, a table, a word.")(explain)
 app.command(short_help="Simulate a scenario: both sides and everyone else.")(simulate)
+app.command(short_help="Hold a coalition against wider and deeper ones.")(coalition)
 app.add_typer(scenario, name="scenario")
 app.add_typer(runs, name="runs")
 app.command(short_help="List groups, or the members of one on a day.")(groups)

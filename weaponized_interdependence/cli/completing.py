@@ -22,6 +22,7 @@ def _of(module: str) -> Any:
 complete_explainable = _offering(lambda: _of("cli.explain").explainable())
 complete_flows = _offering(lambda: (f"sample:{part}" for part in _of("cli.arguments").SAMPLES))
 complete_group = _offering(lambda: _of("harmonize.groups").groups()["group"])
+complete_horizon = _offering(lambda: _of("terms").HORIZONS)
 complete_indicator = _offering(lambda: _of("indicators.registry").INDICATORS)
 complete_kind = _offering(lambda: _of("terms").MeasureKind)
 complete_layer = _offering(lambda: _of("terms").Layer)

@@ -68,7 +68,16 @@ def screen(rankings: Rankings, result: "Result") -> None:
         ranking_screen(scores, names, TOP, brief=True)
         show.say()
     phase = the_phase(result.scenario, None)
-    panels_screen(result.scenario, result.impacts, result.shock, about(result), phase=phase, most=5, brief=True)
+    panels_screen(
+        result.scenario,
+        result.impacts,
+        result.shock,
+        about(result),
+        phase=phase,
+        most=5,
+        paths=result.paths,
+        brief=True,
+    )
 
 
 def make_folder(out: Path) -> None:

@@ -88,6 +88,7 @@ def _everything() -> list[dict[str, Any]]:
 
 
 def _indicators() -> list[dict[str, Any]]:
+    from weaponized_interdependence.indicators.knobs import KNOBS
     from weaponized_interdependence.indicators.registry import INDICATORS
     from weaponized_interdependence.indicators.routing.routes import ROUTES
 
@@ -102,9 +103,10 @@ def _indicators() -> list[dict[str, Any]]:
             "weights": i.weight_meaning,
             "unit": i.unit,
             "notes": i.notes,
-            "reads": ["flows", *sorted(i.needs)],
+            "reads": sorted(i.needs) if i.reads == "table" else ["flows", *sorted(i.needs)],
+            "knobs": {name: f"{KNOBS[name].default:g}" for name in sorted(i.knobs)},
             "routes": {str(on): f"{r.value}, {r.meaning}" for on, r in ROUTES.items()} if i.routed else {},
-            "scores": "pairs of nodes" if i.pair else "nodes",
+            "scores": "items as a whole" if i.of_item else "pairs of nodes" if i.pair else "nodes",
             "source": i.citation,
             "example": i.example,
         }
@@ -114,20 +116,23 @@ def _indicators() -> list[dict[str, Any]]:
 
 def _models() -> list[dict[str, Any]]:
     import inspect
+    from importlib import import_module
 
-    from weaponized_interdependence.simulation.simulate import MODELS
+    from weaponized_interdependence.simulation.models import MODELS
+    from weaponized_interdependence.terms import Horizon
 
     made = []
     for model in MODELS.values():
-        from importlib import import_module
-
-        module = import_module(f"weaponized_interdependence.simulation.{model.name}")
+        module = import_module(f"weaponized_interdependence.simulation.{model.module}")
         made.append(
             {
                 "what": "model",
                 "name": model.name,
                 "meaning": model.meaning,
                 "reads": [model.needs],
+                "assumes": model.assumes,
+                "horizons": ", ".join(model.horizons) if model.horizons != (Horizon.NONE,) else "no time in it",
+                "runs": f"only where asked for: --model {model.name}" if model.asked else "where its input is there",
                 "method": inspect.getdoc(module) or "",
             }
         )
@@ -282,6 +287,9 @@ def overview(as_json: bool) -> None:
     show.note("more on one: wi explain NAME (the words of the vocabularies too, such as `wi explain chokepoint`)")
 
 
+_FACTS = ("assumes", "horizons", "runs", "default", "range", "set with", "read by", "classification")
+
+
 def page(entry: dict[str, Any]) -> None:
     """One entry."""
     from weaponized_interdependence.cli import show
@@ -297,7 +305,8 @@ def page(entry: dict[str, Any]) -> None:
             ("unit", entry.get("unit")),
             ("scores", entry.get("scores")),
             ("reads", ", ".join(reads) if reads else None),
-            *((fact, entry.get(fact)) for fact in ("default", "range", "set with", "read by", "classification")),
+            ("knobs", ", ".join(f"{knob} ({default} unless set)" for knob, default in entry.get("knobs", {}).items())),
+            *((fact, entry.get(fact)) for fact in _FACTS),
             ("notes", entry.get("notes")),
             ("source", entry.get("source")),
         ]

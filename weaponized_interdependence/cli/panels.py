@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from weaponized_interdependence.cli import show, standing
+from weaponized_interdependence.cli import beside, show, standing
 from weaponized_interdependence.cli.folding import fold
 from weaponized_interdependence.terms import Channel, Horizon, Metric, Panel
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from weaponized_interdependence.scenario import Scenario
+    from weaponized_interdependence.scenario import Phase, Scenario
 
 Row = dict[str, Any]
 View = tuple[str, str, str]  # model, horizon, channel
@@ -26,6 +26,9 @@ _SUMS = {
 }
 
 
+_NO_MATCH = "In this phase no measure matches anything in the data; the notes say why."
+
+
 def screen(
     scenario: "Scenario",
     impacts: "pl.DataFrame",
@@ -34,14 +37,22 @@ def screen(
     *,
     phase: str,
     most: int,
+    paths: "pl.DataFrame | None" = None,
+    sensitivity: "pl.DataFrame | None" = None,
     brief: bool = False,
 ) -> None:
-    """The three panels of one phase; then assumptions, inputs, notes and limits (left out where `brief`)."""
+    """The three panels of one phase, models side by side, the path over all phases.
+
+    Then assumptions, inputs, notes and limits (left out where `brief`).
+    """
     from weaponized_interdependence.assessment.panels import limits, panels
 
     missing = standing.absent(about)
     head(scenario, phase, missing, about, shock, row="ROW" in impacts["party"])
     models_used(about["models"])
+    for text in about["notes"]:
+        if ": no answer: " in text or "percentile of" in text:
+            show.say(text, "yellow", indent=2)
     shown = panels(impacts, scenario, most=most)
     gone = _not_in_the_data(scenario, missing, about["models"])
     rows = {
@@ -51,13 +62,23 @@ def screen(
     every = [r for panel in rows.values() for r in panel]
     if not every:
         show.say()
-        show.say("In this phase no measure matches anything in the data; the notes say why.", "yellow")
+        lifted = not next(p for p in scenario.phase_list() if p.name == phase).measures
+        why = "In this phase nothing is in force." if lifted else _NO_MATCH
+        show.say(why, "yellow")
     else:
         # One scale of money for all three panels: they are there to be compared.
         money = show.scale((r["value"] for r in every if r["metric"] == Metric.LOSS), "USD")
         pressure(rows[Panel.PRESSURE], money)
         collateral(rows[Panel.COLLATERAL], money, most, about["notes"])
         third_parties(rows[Panel.THIRD_PARTIES], money, most)
+        beside.side_by_side(impacts, scenario, phase, gone)
+        beside.top_sectors(impacts, scenario, phase, most)
+    beside.first_order(impacts, scenario, phase)
+    if paths is not None:
+        beside.over_time(paths, scenario)
+    if sensitivity is not None:
+        beside.moved_by(sensitivity, phase)
+    if every:
         show.say()
         show.basis_lines(r["basis"] for r in every)
     if brief:
@@ -93,7 +114,7 @@ def head(
             *(("", line) for line in _absent_lines(missing, "senders", row)),
             ("target", ", ".join(scenario.targets())),
             *(("", line) for line in _absent_lines(missing, "target", row)),
-            ("phase", f"{phase}, from {chosen.start}, in force: {', '.join(chosen.measures)}"),
+            ("phase", f"{phase}, from {chosen.start}, {_in_force(scenario, chosen)}"),
             ("", f"{', '.join(unmet)}: {nothing} nothing in these data" if unmet else ""),
             ("on", standing.standing(about, shock)),
         ]
@@ -101,6 +122,13 @@ def head(
     if len(phases) > 1:
         show.note(f"other phases: {', '.join(p.name for p in phases if p.name != phase)} (--phase NAME shows one)")
     show.say("Losses are positive, gains negative; low and high span the assumptions.", indent=2)
+
+
+def _in_force(scenario: "Scenario", phase: "Phase") -> str:
+    """What a phase does to the one before it (where there is one), and what is in force in it."""
+    change = str(scenario.change_of(phase)).replace("_", " ")
+    said = f"{change}, " if len(scenario.phase_list()) > 1 else ""
+    return f"{said}in force: {', '.join(phase.measures) or 'nothing'}"
 
 
 def _absent_lines(missing: standing.Absent, role: str, row: bool) -> list[str]:
@@ -151,6 +179,8 @@ def pressure(rows: Sequence[Row], money: Scale) -> None:
         show.say(_titled(party), indent=2)
         losses(_of(rows, party), money)
     _beyond_exposure(rows)
+    if any(r["model"] == "dynamic" for r in rows):
+        show.say("dynamic: money of the days of this phase, and GDP of as many days; all others: of a year", indent=4)
     _ratios(rows)
 
 
@@ -265,6 +295,11 @@ def _humanitarian(rows: Sequence[Row], notes: Sequence[str]) -> None:
         *_band(found, "per cent of import value", 0.01),
     ]
     show.table(columns, indent=4)
+    if dearer := [r for r in rows if r["metric"] == Metric.HUMANITARIAN_PRICE_CHANGE]:
+        show.say("price of what the target imports of them, by sector", indent=4)
+        views = [show.Column("", [r["party"] for r in dearer], keep=True)]
+        views.append(show.Column("model", [_in_words(_view(r)) for r in dearer]))
+        show.table([*views, *_band(dearer, "change, per cent", 0.01)], indent=4)
 
 
 def _extremes(rows: Sequence[Row], money: Scale, title: str, view: View) -> None:
@@ -276,9 +311,14 @@ def _extremes(rows: Sequence[Row], money: Scale, title: str, view: View) -> None
 
 
 def _reference(rows: Sequence[Row]) -> View:
-    """The view that a list of parties shows, for models must not be mixed in it: substitution where it was run."""
+    """The view that a list of parties shows, for models must not be mixed in it: substitution where it was run.
+
+    Failing that, equilibrium at its longest horizon, for that is what it is made for.
+    """
     views = list(dict.fromkeys(_view(r) for r in rows))
-    return next((v for v in views if v[0] == "substitution"), views[0])
+    order = [("substitution", None), *(("equilibrium", h) for h in (Horizon.LONG, Horizon.MEDIUM, Horizon.SHORT))]
+    wanted = (v for model, horizon in order for v in views if v[0] == model and horizon in (None, v[1]))
+    return next(wanted, views[0])
 
 
 def _view(row: Row) -> View:
@@ -295,10 +335,7 @@ def _order(parties: Sequence[str]) -> list[str]:
 
 def _in_words(view: View) -> str:
     model, horizon, channel = view
-    parts = [model.replace("_", "-")]
-    parts += [horizon] if horizon != Horizon.NONE else []
-    parts += [channel] if channel != Channel.ALL else []
-    return ", ".join(parts)
+    return beside.in_words(model, channel, horizon)
 
 
 def _name(code: str) -> str:

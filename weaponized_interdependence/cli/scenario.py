@@ -10,7 +10,7 @@ from weaponized_interdependence.cli.arguments import AsJson, option
 from weaponized_interdependence.cli.completing import complete_kind, complete_scenario
 
 if TYPE_CHECKING:
-    from weaponized_interdependence.scenario import Scenario
+    from weaponized_interdependence.scenario import Phase, Scenario
 
 scenario = typer.Typer(
     help="Scenario files: who coerces whom, with what, when.", no_args_is_help=True, rich_markup_mode=None
@@ -286,7 +286,7 @@ def screen(loaded: "Scenario") -> None:
         [
             show.Column("from", [str(p.start) for p in phases], keep=True),
             show.Column("phase", [p.name for p in phases], keep=True),
-            show.Column("in force", [", ".join(p.measures) for p in phases]),
+            show.Column("in force", [_in_force(loaded, p) for p in phases]),
             show.Column("note", [p.note for p in phases]),
         ]
     )
@@ -304,6 +304,13 @@ def screen(loaded: "Scenario") -> None:
     if loaded.sources:
         show.heading("Sources")
         show.bullets(loaded.sources)
+
+
+def _in_force(loaded: "Scenario", phase: "Phase") -> str:
+    """The measures of a phase, and from the second phase on what becomes of those before."""
+    change = str(loaded.change_of(phase)).replace("_", " ")
+    first = phase.name == loaded.phase_list()[0].name
+    return ("" if first else f"{change}: ") + (", ".join(phase.measures) or "nothing")
 
 
 def _said(value: Any) -> str:

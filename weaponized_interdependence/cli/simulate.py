@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weaponized_interdependence.cli.arguments import AsJson, option
-from weaponized_interdependence.cli.completing import complete_flows, complete_model, complete_scenario
+from weaponized_interdependence.cli.completing import (
+    complete_flows,
+    complete_horizon,
+    complete_model,
+    complete_scenario,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,6 +53,10 @@ def simulate(
         list[str] | None,
         option("--model", help="model to run; repeat; default all whose input is there", autocompletion=complete_model),
     ] = None,
+    horizon: Annotated[
+        list[str] | None,
+        option("--horizon", help="short, medium or long; repeat; default all", autocompletion=complete_horizon),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         option("--set", help="change the scenario: assumptions.over_compliance=0.1, measure.ID.share=0.5; repeat"),
@@ -55,6 +64,16 @@ def simulate(
     period: Annotated[
         str | None, option(help="period of the flows; default: the last before the scenario's date")
     ] = None,
+    step: Annotated[
+        int | None, option("--step", min=1, help="days of a step of models that follow time; default 7")
+    ] = None,
+    draws: Annotated[
+        int | None, option("--draws", min=2, help="draw the assumptions of equilibrium so often; default: corners")
+    ] = None,
+    seed: Annotated[int, option("--seed", min=0, help="of the draws")] = 0,
+    sensitivity: Annotated[
+        bool, option("--sensitivity", help="with --draws: which assumption moves the answer (slow)")
+    ] = False,
     out: Annotated[Path | None, option("-o", "--out", help="run folder to write")] = None,
     overwrite: Annotated[bool, option("--overwrite", help="replace the run that is there")] = False,
     phase: PhaseName = None,
@@ -77,12 +96,34 @@ def simulate(
         the_phase(loaded, phase)
     out = run_folder(out, overwrite)
     with show.working(f"simulating {loaded.name}"):
-        result = run(loaded, flows, table, macro=macro, elasticities=elasticities, models=model or None, period=period)
+        result = run(
+            loaded,
+            flows,
+            table,
+            macro=macro,
+            elasticities=elasticities,
+            models=model or None,
+            horizons=horizon or None,
+            period=period,
+            step=step,
+            draws=draws,
+            seed=seed,
+            sensitivity=sensitivity,
+        )
         written = keep(result, out, overwrite) if out is not None else None
     if as_json:
         show.json_document(document(result, written))
         return
-    screen(loaded, result.impacts, result.shock, about(result), phase=the_phase(loaded, phase), most=most)
+    screen(
+        loaded,
+        result.impacts,
+        result.shock,
+        about(result),
+        phase=the_phase(loaded, phase),
+        most=most,
+        paths=result.paths,
+        sensitivity=result.sensitivity,
+    )
     if written is None:
         show.note("nothing was kept: add -o RUN/ to write the run")
     else:
@@ -176,12 +217,12 @@ def only_crude_oil(loaded: "Scenario", crude_oil: "pl.DataFrame") -> bool:
 
 
 def the_phase(loaded: "Scenario", name: str | None) -> str:
-    """The phase to show: the one named, else the last."""
+    """The phase to show: the one named, else the last in which something is in force."""
     from weaponized_interdependence.errors import UsageError
 
     names = [p.name for p in loaded.phase_list()]
     if name is None:
-        return max(loaded.phase_list(), key=lambda p: p.start).name
+        return max((p for p in loaded.phase_list() if p.measures), key=lambda p: p.start).name
     if name not in names:
         raise UsageError(f"scenario {loaded.name} has no phase {name!r}", mend=f"choose one of {', '.join(names)}")
     return name
@@ -225,16 +266,28 @@ def about(result: "Result") -> dict[str, Any]:
 
 def document(result: "Result", written: Path | None) -> dict[str, Any]:
     """The result as one JSON document."""
+    from weaponized_interdependence.assessment import side_by_side
     from weaponized_interdependence.assessment.panels import panels, panels_as_json
     from weaponized_interdependence.cli.standing import absent
 
     return {
         "scenario": {"name": result.scenario.name, "title": result.scenario.title, "date": result.scenario.date},
         **panels_as_json(panels(result.impacts, result.scenario)),
+        **side_by_side.as_json(result.impacts, result.scenario),
+        "paths": headline_paths(result.paths, result.scenario),
+        "sensitivity": result.sensitivity,
         **about(result),
         "not_in_the_data": absent(about(result)),
         "run": written,
     }
+
+
+def headline_paths(paths: "pl.DataFrame", scenario: "Scenario") -> "pl.DataFrame":
+    """The paths of targets and of sums over parties; all others are in paths.parquet of a run."""
+    import polars as pl
+
+    kept = [*scenario.targets(), "TARGETS", "COALITION", "THIRD_PARTIES", "WORLD"]
+    return paths.filter(pl.col("party").is_in(kept))
 
 
 @runs.command("list")
@@ -276,6 +329,7 @@ def show_command(
     as_json: AsJson = False,
 ) -> None:
     """Show a run again, after checking that none of its files changed since it was written."""
+    from weaponized_interdependence.assessment import side_by_side
     from weaponized_interdependence.assessment.panels import panels, panels_as_json
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.cli.panels import screen
@@ -286,9 +340,21 @@ def show_command(
     if as_json:
         shown: Mapping[str, Any] = panels_as_json(panels(kept.impacts, kept.scenario))
         missing = absent(kept.manifest)
-        show.json_document({"run": folder, "manifest": kept.manifest, "not_in_the_data": missing, **shown})
+        more = {
+            **side_by_side.as_json(kept.impacts, kept.scenario),
+            "paths": headline_paths(kept.paths, kept.scenario),
+            "sensitivity": kept.sensitivity,
+        }
+        show.json_document({"run": folder, "manifest": kept.manifest, "not_in_the_data": missing, **shown, **more})
         return
     show.note(f"run of {kept.manifest['finished'][:19].replace('T', ' ')} UTC, every file as it was written")
     screen(
-        kept.scenario, kept.impacts, kept.shock, dict(kept.manifest), phase=the_phase(kept.scenario, phase), most=most
+        kept.scenario,
+        kept.impacts,
+        kept.shock,
+        dict(kept.manifest),
+        phase=the_phase(kept.scenario, phase),
+        most=most,
+        paths=kept.paths,
+        sensitivity=kept.sensitivity,
     )

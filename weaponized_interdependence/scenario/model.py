@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Self
 
@@ -30,6 +31,9 @@ from weaponized_interdependence.scenario.parts import (
 from weaponized_interdependence.scenario.problems import Problem, dotted, translate
 from weaponized_interdependence.scenario.raw import anchored, looks_like_path, plain
 from weaponized_interdependence.scenario.rules import rule_problems
+from weaponized_interdependence.terms import PhaseChange
+
+YEAR = 365  # days that the last phase lasts where the scenario names no end
 
 Named = Annotated[tuple[Label, ...], Field(min_length=1, max_length=MOST_ITEMS)]
 
@@ -60,6 +64,8 @@ class Scenario(Part):
     """Whom the measures are aimed at: ISO3 codes or groups."""
     date: Day
     """The day on which groups are expanded; no phase starts before it. Written 2022-12-05, without quotes."""
+    end: Day | None = None
+    """Last day that models which follow time look at; left out: a year after the last phase starts."""
     measures: Annotated[tuple[Measure, ...], Field(min_length=1, max_length=MOST_MEASURES)]
     """The instruments."""
     phases: Annotated[tuple[Phase, ...], Field(max_length=MOST_MEASURES)] = ()
@@ -106,6 +112,44 @@ class Scenario(Part):
         """The phases in force one after the other; a scenario without phases has one, `all`, from `date` on."""
         return self.phases or (Phase(name="all", start=self.date, measures=tuple(m.id for m in self.measures)),)
 
+    def timeline(self) -> tuple[tuple[Phase, int, int], ...]:
+        """Each phase with the day on which it starts, counted from the start of the first, and how many days it lasts.
+
+        The last phase runs to `end`, or for a year.
+
+        >>> s = Scenario(name="x", title="X", coalition=("USA",), target=("CUB",), date="2024-01-01", end="2024-12-31",
+        ...              measures=[{"id": "all", "kind": "export_ban"}],
+        ...              phases=[{"name": "on", "start": "2024-01-01", "measures": ["all"]},
+        ...                      {"name": "off", "start": "2024-07-01", "measures": []}])
+        >>> [(phase.name, first, days) for phase, first, days in s.timeline()]
+        [('on', 0, 182), ('off', 182, 184)]
+        """
+        phases = self.phase_list()
+        starts = [phase.start for phase in phases]
+        last = self.end + timedelta(days=1) if self.end else starts[-1] + timedelta(days=YEAR)
+        return tuple(
+            (phase, (start - starts[0]).days, (after - start).days)
+            for phase, start, after in zip(phases, starts, [*starts[1:], last], strict=True)
+        )
+
+    def change_of(self, phase: Phase) -> PhaseChange:
+        """What a phase does to what was in force before it: impose, tighten, ease, lift, snap back ..."""
+        phases = self.phase_list()
+        place = [each.name for each in phases].index(phase.name)
+        now, before = {*phase.measures}, {*(phases[place - 1].measures if place else ())}
+        known = {name for each in phases[: max(place - 1, 0)] for name in each.measures}
+        if not now:
+            return PhaseChange.LIFT
+        if now == before:
+            return PhaseChange.PROLONG
+        if now < before:
+            return PhaseChange.EASE
+        if now - before <= known:
+            return PhaseChange.SNAP_BACK
+        if not before:
+            return PhaseChange.IMPOSE
+        return PhaseChange.TIGHTEN if now > before else PhaseChange.REPLACE
+
     def measures_in(self, phase: Phase) -> tuple[Measure, ...]:
         """The measures in force in a phase, in the order of the file."""
         return tuple(measure for measure in self.measures if measure.id in phase.measures)
@@ -138,6 +182,8 @@ def scenario_hash(scenario: Scenario) -> str:
     Files it names (product lists, elasticities) count by their content, not by where they lie.
     """
     document = scenario.model_dump(mode="json")
+    if scenario.end is None:  # what says nothing weighs nothing: hashes of older scenarios stay what they were
+        del document["end"]
     for table in (*document["measures"], *document["exemptions"]):
         table["lists"] = [_content(name) for name in table["lists"]]
     document["assumptions"]["elasticities"] = _content(document["assumptions"]["elasticities"])

@@ -182,8 +182,9 @@ class Phase(Part):
     """Short name, shown in results."""
     start: Day
     """First day, written 2022-12-05."""
-    measures: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MOST_MEASURES)]
-    """Ids of all measures in force in this phase: those of an earlier phase that go on are named again."""
+    measures: Annotated[tuple[Name, ...], Field(max_length=MOST_MEASURES)]
+    """Ids of all measures in force in this phase: those of an earlier phase that go on are named again. An empty list
+    in a later phase lifts everything: the off-ramp is taken."""
     note: Text = ""
     """What changes with this phase."""
 

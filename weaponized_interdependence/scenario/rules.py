@@ -238,12 +238,18 @@ def _phase_problems(raw: Raw) -> Iterator[Problem]:
                 "list phases in the order they start, each on its own day",
             )
         before = (start, said) if start else before
+        if base[-1] == 0 and phase.get("measures") == []:
+            mend = "name what is in force; only a later phase, with an empty list, lifts everything"
+            yield Problem((*base, "measures"), f"{said} is the first phase and has nothing in force", mend)
         for path, name in texts(phase, "measures", base):
             if name not in ids:
                 close = nearest(name, ids, most=1) or ids
                 yield Problem(
                     path, f"{said} names no known measure: {name!r}", f"the ids are {', '.join(close)}" if ids else ""
                 )
+    last = before or ((begin, "the scenario") if begin else None)
+    if (end := day_of(raw, "end")) and last and end < last[0]:
+        yield Problem(("end",), f"end {end} is before {last[1]} starts ({last[0]})", "correct one of them")
     named = {name for _, phase in phases for _, name in texts(phase, "measures")}
     if phases:
         for base, measure in tables(raw, "measures"):

@@ -57,7 +57,8 @@ $fields
 note = ""                          # what is assumed, and why
 source = ""
 
-# Without phases all measures are in force from `date` on. With them, each names all that is in force:
+# Without phases all measures are in force from `date` on. With them, each names all that is in force (a later one with
+# an empty list lifts everything; `end`, beside `date`, is the last day of the last one):
 # [[phase]]
 # name = "start"
 # start = $day

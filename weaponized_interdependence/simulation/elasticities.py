@@ -124,11 +124,15 @@ def _checked(raw: pl.DataFrame, path: Path) -> pl.DataFrame:
         told.cast(pl.Float64, strict=False).alias("error"),
     ).with_row_index("line", offset=2)
     rules = {
+        # NaN is above every number to polars: that the highest is finite has to be asked.
         "low, value and high must be numbers with 0 < low <= value <= high": ~(
-            (pl.col("low") > 0) & (pl.col("low") <= pl.col("value")) & (pl.col("value") <= pl.col("high"))
+            (pl.col("low") > 0)
+            & (pl.col("low") <= pl.col("value"))
+            & (pl.col("value") <= pl.col("high"))
+            & pl.col("high").is_finite()
         ).fill_null(False),
         "error must be a number from 0 (the standard error over theta), or empty": pl.col("told").is_not_null()
-        & ~(pl.col("error") >= 0).fill_null(False),
+        & ~((pl.col("error") >= 0) & pl.col("error").is_finite()).fill_null(False),
         f"convention must be one of {', '.join(CONVENTIONS)}": ~pl.col("convention")
         .is_in(CONVENTIONS)
         .fill_null(False),
@@ -181,7 +185,8 @@ def _protee(raw: pl.DataFrame, path: Path) -> Elasticities:
     Products with no estimate, or with sigma at or under 1 (where a cut has no finite loss), take the default row `*`,
     and so does the short horizon, which the file does not have. The file prints no band: low = value = high.
     """
-    number = raw.with_columns(-pl.col("sigma").cast(pl.Float64, strict=False).alias("sigma"))
+    printed = pl.col("sigma").cast(pl.Float64, strict=False)
+    number = raw.with_columns(pl.when(printed.is_finite()).then(-printed).alias("sigma"))
     usable = number.filter(pl.col("sigma") > 1)
     default = load("default").rows.filter(pl.col("item") == ANY)
     rows = usable.select(

@@ -18,6 +18,14 @@ from weaponized_interdependence.terms import Basis, Channel, Horizon, Metric, Ro
 ALL = "ALL"
 COALITION, TARGETS, THIRD_PARTIES, WORLD = "COALITION", "TARGETS", "THIRD_PARTIES", "WORLD"
 
+# Shares of one party's own: they are not money, and no sum over parties or items has a meaning.
+SHARES = (
+    Metric.REAL_WAGE_LOSS,
+    Metric.PRICE_INDEX_CHANGE,
+    Metric.HUMANITARIAN_PRICE_CHANGE,
+    Metric.OUTPUT_LOSS_SHARE,
+)
+
 # What a model gives: one row a party, channel, item and metric, with the three cases side by side.
 ANSWER = {
     "horizon": pl.String,
@@ -48,7 +56,8 @@ class Answer:
     """What one model says for one phase.
 
     `additive` names the channels whose losses may be added to one loss of the party; the others are views of the same
-    event (or stocks beside flows) and are never summed. `gdp` overrides the economy sizes the shares are taken of.
+    event (or stocks beside flows) and are never summed. `gdp` overrides the economy sizes the shares are taken of;
+    where there is `income`, losses are also given as shares of it (real_income_loss).
     `unrated` names the channels in which target and coalition lose the same by construction: no ratio is taken there.
     """
 
@@ -59,6 +68,7 @@ class Answer:
     assumptions: tuple[Assumption, ...] = ()
     gdp: Mapping[str, float] | None = None
     unrated: tuple[Channel, ...] = ()
+    income: Mapping[str, float] | None = None
 
 
 def answer_rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -92,38 +102,55 @@ def to_impacts(
     rows = _with_silent(rows, answer.additive, parties, everyone)
     rows = pl.concat([rows, *_over_parties(rows, parties, everyone)])
     sizes, length = (gdp, length) if answer.gdp is None else (answer.gdp, 1.0)
-    rows = pl.concat([rows, _gdp_shares(rows, parties, everyone, sizes, length)])
+    shares = [_shares_of(rows, parties, everyone, sizes, length, Metric.LOSS_GDP)]
+    if answer.income is not None:
+        shares.append(_shares_of(rows, parties, everyone, answer.income, 1.0, Metric.REAL_INCOME_LOSS))
+    rows = pl.concat([rows, *shares])
     rows = pl.concat([rows, _ratios(rows, parties, answer.unrated)])
     return finish(rows, answer.model, scenario, phase, parties)
 
 
 def finish(rows: pl.DataFrame, model: str, scenario: str, phase: str, parties: Parties) -> pl.DataFrame:
     """Roles, units and ordered bands: ANSWER rows as a conforming IMPACTS table."""
-    share = [Metric.LOSS_GDP, Metric.HUMANITARIAN_BANNED_SHARE, Metric.HUMANITARIAN_EFFECTIVE_SHARE]
-    ratio = [Metric.LOSS_RATIO, Metric.LOSS_GDP_RATIO]
-    sums = {COALITION: Role.COALITION, THIRD_PARTIES: Role.THIRD_PARTY, WORLD: Role.WORLD, TARGETS: Role.TARGET}
-    role = parties.role(pl.col("party"))
-    for name, meaning in sums.items():
-        role = pl.when(pl.col("party") == name).then(pl.lit(meaning.value)).otherwise(role)
-    metric = pl.col("metric")
-    unit = (
-        pl.when(metric.is_in([str(m) for m in share]))
-        .then(pl.lit("share"))
-        .when(metric.is_in([str(m) for m in ratio]))
-        .then(pl.lit("ratio"))
-        .otherwise(pl.lit("USD"))
-    )
     return IMPACTS.conform(
         rows.with_columns(
             pl.lit(scenario).alias("scenario"),
             pl.lit(phase).alias("phase"),
             pl.lit(model).alias("model"),
-            role.alias("role"),
-            unit.alias("unit"),
+            role_of(parties).alias("role"),
+            unit_of(pl.col("metric")).alias("unit"),
             pl.min_horizontal(CASES).alias("low"),
             pl.max_horizontal(CASES).alias("high"),
         ).select(list(IMPACTS.schema)),
         where=f"impacts of {model}",
+    )
+
+
+def role_of(parties: Parties) -> pl.Expr:
+    """The role of each `party`, sums over parties included."""
+    sums = {COALITION: Role.COALITION, THIRD_PARTIES: Role.THIRD_PARTY, WORLD: Role.WORLD, TARGETS: Role.TARGET}
+    role = parties.role(pl.col("party"))
+    for name, meaning in sums.items():
+        role = pl.when(pl.col("party") == name).then(pl.lit(meaning.value)).otherwise(role)
+    return role
+
+
+def unit_of(metric: pl.Expr) -> pl.Expr:
+    """USD, share or ratio."""
+    share = [
+        *SHARES,
+        Metric.LOSS_GDP,
+        Metric.REAL_INCOME_LOSS,
+        Metric.HUMANITARIAN_BANNED_SHARE,
+        Metric.HUMANITARIAN_EFFECTIVE_SHARE,
+    ]
+    ratio = [Metric.LOSS_RATIO, Metric.LOSS_GDP_RATIO]
+    return (
+        pl.when(metric.is_in([str(m) for m in share]))
+        .then(pl.lit("share"))
+        .when(metric.is_in([str(m) for m in ratio]))
+        .then(pl.lit("ratio"))
+        .otherwise(pl.lit("USD"))
     )
 
 
@@ -145,7 +172,8 @@ def _sum(rows: pl.DataFrame, keys: Sequence[str], **fixed: str) -> pl.DataFrame:
 def _over_items(rows: pl.DataFrame) -> pl.DataFrame:
     """Item rows, and their sum as item ALL (a model may give ALL rows of its own where no items exist)."""
     detail = rows.filter(pl.col("item") != ALL)
-    total = _sum(rows, ["horizon", "party", "channel", "metric"], item=ALL)
+    share = pl.col("metric").is_in([str(m) for m in SHARES])
+    total = _sum(rows.filter(~share | (pl.col("item") == ALL)), ["horizon", "party", "channel", "metric"], item=ALL)
     return pl.concat([detail, total])
 
 
@@ -167,10 +195,11 @@ def _with_silent(
     grid = rows.select("horizon").unique(maintain_order=True).join(channels, how="cross", maintain_order="left")
     seen = pl.concat([totals.select("horizon", "channel"), grid]).unique(maintain_order=True)
     seen = seen.with_columns(pl.lit(Metric.LOSS.value).alias("metric"), pl.lit(ALL).alias("item"))
-    basis = weakest(*(totals if totals.height else rows)["basis"].unique()).value
+    # A zero is known as well as what else is said at its horizon.
+    said = (totals if totals.height else rows).group_by("horizon", maintain_order=True).agg(weakest_basis())
     names = pl.DataFrame({"party": sorted({*everyone, *parties.target, *parties.senders})}, schema={"party": pl.String})
     grid = seen.join(names, how="cross").join(totals, on=_KEYS, how="anti")
-    zero = grid.with_columns(*(pl.lit(0.0).alias(case) for case in CASES), pl.lit(basis).alias("basis"))
+    zero = grid.with_columns(pl.lit(0.0).alias(case) for case in CASES).join(said, on="horizon", maintain_order="left")
     return pl.concat([rows, zero.select(rows.columns)])
 
 
@@ -178,18 +207,24 @@ def _over_parties(rows: pl.DataFrame, parties: Parties, everyone: Sequence[str])
     """Rows of each group; item detail for coalition and target only, or the sums would double the table."""
     keys = ["horizon", "channel", "item", "metric"]
     total = pl.col("item") == ALL
+    adds = rows.filter(~pl.col("metric").is_in([str(m) for m in SHARES]))
     return [
         _sum(
-            rows.filter(pl.col("party").is_in(list(group)) & (total | (name in (COALITION, TARGETS)))), keys, party=name
+            adds.filter(pl.col("party").is_in(list(group)) & (total | (name in (COALITION, TARGETS)))), keys, party=name
         )
-        for name, group in _groups(parties, everyone).items()
+        for name, group in groups_of(parties, everyone).items()
     ]
 
 
-def _gdp_shares(
-    rows: pl.DataFrame, parties: Parties, everyone: Sequence[str], gdp: Mapping[str, float], length: float
+def _shares_of(
+    rows: pl.DataFrame,
+    parties: Parties,
+    everyone: Sequence[str],
+    gdp: Mapping[str, float],
+    length: float,
+    metric: Metric,
 ) -> pl.DataFrame:
-    """LOSS / GDP; null where GDP is unknown. For a group, loss and GDP of the same members: those that have one.
+    """LOSS / GDP (or income); null where it is unknown. For a group, both of the same members: those that have one.
 
     GDP is cut to the length of the flows, but for claims: a stock stands against a year's.
     """
@@ -198,12 +233,12 @@ def _gdp_shares(
     sized = losses.filter(pl.col("party").is_in(known))
     sums = _over_parties(sized, parties, everyone)
     base = {name: gdp[name] for name in known}
-    for name, group in _groups(parties, everyone).items():
+    for name, group in groups_of(parties, everyone).items():
         base[name] = sum(gdp[m] for m in group if m in gdp)
     bases = pl.DataFrame(
         {"party": list(base), "gdp": list(base.values())}, schema={"party": pl.String, "gdp": pl.Float64}
     )
-    unknown = losses.filter(~pl.col("party").is_in([*known, *_groups(parties, everyone)]))
+    unknown = losses.filter(~pl.col("party").is_in([*known, *groups_of(parties, everyone)]))
     shares = pl.concat([sized, *sums, unknown]).join(bases, on="party", how="left", maintain_order="left")
     stock = pl.col("channel") == Channel.CLAIMS.value
     gdp_then = pl.when(stock).then(pl.col("gdp")).otherwise(length * pl.col("gdp"))
@@ -211,13 +246,13 @@ def _gdp_shares(
         shares.with_columns(gdp_then.alias("gdp"))
         .with_columns(
             *(pl.when(pl.col("gdp") > 0).then(pl.col(case) / pl.col("gdp")).alias(case) for case in CASES),
-            pl.lit(Metric.LOSS_GDP.value).alias("metric"),
+            pl.lit(metric.value).alias("metric"),
         )
         .select(rows.columns)
     )
 
 
-def _groups(parties: Parties, everyone: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def groups_of(parties: Parties, everyone: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Sums over parties, and who is in them; the target has one where it is more than one economy."""
     principals = {*parties.target, *parties.senders}
     return {

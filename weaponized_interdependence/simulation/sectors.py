@@ -1,4 +1,4 @@
-"""Measures on an input-output table: which share of each sector's deliveries they stop.
+"""Measures on an input-output table: which share of each sector's deliveries they stop, and which duty they lay on it.
 
 A table knows sectors, most measures name products. A measure that names the table's own sectors, or that names nothing
 and so means everything, is laid on the table's deliveries as on any flows. One that names products reaches a sector
@@ -6,12 +6,15 @@ through observed product flows:
 
     share of (origin, sector, destination) = sum of value * denied over the sector's products / sum of value
 
+and a duty in the same way (its trade-weighted mean over the sector's products),
 so it needs HS flows beside the table. Where these are there, every measure goes through them, and they carry the
 exemptions of goods into the table. Flows that show less than the table delivers speak only for what they show.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from weaponized_interdependence.errors import UsageError
@@ -20,20 +23,28 @@ from weaponized_interdependence.io_table import IOTable, goods_sectors, to_flows
 from weaponized_interdependence.scenario import Measure, Phase, Scenario
 from weaponized_interdependence.simulation.input_output import items_of
 from weaponized_interdependence.simulation.references import concordance_of
-from weaponized_interdependence.simulation.shock import CASES, Parties, build_shock, trade_layers
+from weaponized_interdependence.simulation.shock import CASES, Parties, build_shock, humanitarian_imports, trade_layers
 from weaponized_interdependence.sums import steady_sum
-from weaponized_interdependence.terms import Basis, MeasureKind, weakest
+from weaponized_interdependence.terms import Basis, weakest
+
+Floats = npt.NDArray[np.float64]
 
 _CELL = ["origin", "destination", "item"]
-_STOPPED = pl.col("denied_high") > 0
-_STEMS = {"low": "denied_low", "value": "denied", "high": "denied_high"}
+_TOUCHED = (pl.col("denied_high") > 0) | (pl.col("tariff") > 0)
+_LAID = (*CASES, "tariff")
+_STEMS = {"low": "denied_low", "value": "denied", "high": "denied_high", "tariff": "tariff"}
 
 
 @dataclass(frozen=True)
 class SectorShares:
-    """Denied share of each cell of the table that a measure touches: origin, destination, item, low, value, high."""
+    """What measures do to the cells of a table that they touch.
+
+    `shares`: origin, destination, item, low, value, high (denied share, above zero). `duties`: origin, destination,
+    item, tariff (ad valorem, added).
+    """
 
     shares: pl.DataFrame
+    duties: pl.DataFrame
     basis: str
     notes: tuple[str, ...]
 
@@ -65,33 +76,55 @@ def sector_shares(
     chosen = [m for m in measures if m not in by_product]
     whole = build_shock(scenario, _only(phase, chosen), deliveries, parties)
     notes = [f"on the input-output table: {note}" for note in whole.notes if chosen]
-    stopped = whole.table.filter(_STOPPED)
+    stopped = whole.table.filter(_TOUCHED)
     basis = [table.basis, *stopped["basis"].unique()]
     shares = _shares(stopped)
     if products is None:
         notes += [
-            f"input_output: measure {m.id} names no sector of the table ({table.classification}) and is not counted: "
-            "give HS flows beside the table, or name its sectors"
+            f"on the input-output table: measure {m.id} names no sector of it ({table.classification}) and is not "
+            "counted: give HS flows beside the table, or name its sectors"
             for m in by_product
         ]
     else:
         fine = build_shock(scenario, phase, products.flows, parties, wider=products.sector)
         notes += [f"through product flows: {note}" for note in fine.notes]
         sector = pl.col("item").replace_strict(products.sector, return_dtype=pl.String)
-        cells = fine.table.filter(_STOPPED).with_columns(sector).filter(pl.col("item").is_not_null())
+        cells = fine.table.filter(_TOUCHED).with_columns(sector).filter(pl.col("item").is_not_null())
         seen = _shares(cells, products.traded)
         shares = _blended(seen, shares, products.traded, deliveries, length, notes)
         if seen.height:
             basis += [Basis.ESTIMATED.value, *cells["basis"].unique()]
-            reaching = [m for m in measures if m.id not in fine.unmatched and m.kind is not MeasureKind.TARIFF]
+            reaching = [m for m in measures if m.id not in fine.unmatched]
             notes.append(
-                f"input_output: {_ids(reaching)} reach a goods sector through the share of each pair's products that "
-                f"is denied (HS flows of {products.period})"
+                f"on the input-output table: {_ids(reaching)} reach a goods sector through the share of each pair's "
+                f"products that is denied, or the mean duty on them (HS flows of {products.period})"
             )
-    shares = shares.filter(pl.col("high") > 0).sort(_CELL)
-    if shares.is_empty():
-        notes.append("input_output: the measures stop no delivery of the table (duties and claims do not enter it)")
-    return SectorShares(shares, weakest(*basis).value, tuple(dict.fromkeys(notes)))
+    stopping = shares.filter(pl.col("high") > 0).select(*_CELL, *CASES).sort(_CELL)
+    duties = shares.filter(pl.col("tariff") > 0).select(*_CELL, "tariff").sort(_CELL)
+    return SectorShares(stopping, duties, weakest(*basis).value, tuple(dict.fromkeys(notes)))
+
+
+def humanitarian_bundles(
+    flows: pl.DataFrame, table: IOTable, parties: Parties
+) -> tuple[dict[str, Floats], tuple[str, ...]]:
+    """Each target's imports of goods on the humanitarian list by sector of the table [j]; a note where there are none.
+
+    Needs flows of six-digit HS goods and a classification that products can be carried to. A table says nothing of
+    products: without such flows there is no bundle, for a sector's whole trade is none.
+    """
+    goods = humanitarian_imports(flows, parties)
+    to = concordance_of(table)
+    if goods.is_empty() or to is None:
+        why = "no product goes into its sectors" if to is None else "the flows hold no such goods by product"
+        return {}, (f"equilibrium: the price of humanitarian imports is not computed: {why}",)
+    place = {name: k for k, name in enumerate(items_of(table))}
+    items = goods["item"].unique().sort()
+    sector = dict(zip(items, translate(items, to).items, strict=True))
+    made: dict[str, Floats] = {}
+    for party, item, value in goods.select("destination", "item", "value").iter_rows():
+        if (found := sector[item]) in place and party in table.economies:
+            made.setdefault(party, np.zeros(len(place)))[place[found]] += value
+    return made, ()
 
 
 @dataclass(frozen=True)
@@ -145,15 +178,15 @@ def _only(phase: Phase, measures: list[Measure]) -> Phase:
 
 
 def _shares(shock: pl.DataFrame, traded: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Denied share of each cell: of the shock's own rows, or of all that the pair trades of the sector."""
+    """Denied share and duty of each cell: of the shock's own rows, or of all that the pair trades of the sector."""
     value = pl.col("value")
     stopped = shock.with_columns(
         value.alias("traded"), *((value * pl.col(stem)).alias(case) for case, stem in _STEMS.items())
     )
-    denied = stopped.group_by(_CELL).agg(steady_sum("traded", *CASES))
+    denied = stopped.group_by(_CELL).agg(steady_sum("traded", *_LAID))
     if traded is not None:
         denied = denied.drop("traded").join(traded, on=_CELL)
-    return denied.select(*_CELL, *(pl.col(case) / pl.col("traded") for case in CASES))
+    return denied.select(*_CELL, *(pl.col(case) / pl.col("traded") for case in _LAID))
 
 
 def _blended(
@@ -181,15 +214,15 @@ def _blended(
         "shown",
         *(
             (part * pl.col(case).fill_null(0.0) + (1 - part) * pl.col(f"{case}_whole").fill_null(0.0)).alias(case)
-            for case in CASES
+            for case in _LAID
         ),
-    ).filter(pl.col("high") > 0)
+    ).filter((pl.col("high") > 0) | (pl.col("tariff") > 0))
     value = pl.col("delivery")
     seen_value = (value * pl.col("shown")).alias("seen")
     total, shown = blended.select(value, seen_value).select(steady_sum("delivery", "seen")).row(0)
     if total and shown < 0.5 * total:
         notes.append(
-            f"input_output: the product flows show {shown / total:.0%} of what the table delivers in the sectors "
-            "reached; the rest is stopped only by measures that name the sector or everything"
+            f"on the input-output table: the product flows show {shown / total:.0%} of what it delivers in the "
+            "sectors reached; the rest is stopped only by measures that name the sector or everything"
         )
     return blended.drop("delivery", "shown")

@@ -1,11 +1,11 @@
 """The recipe: scenario -> shock -> models -> impacts. Read it from `simulate` downwards.
 
-A model is a function from tables to an Answer, registered in MODELS with what it needs. A new one (general equilibrium,
-payments, firms, behaviour) is one file beside this one and one entry there; nothing else here changes.
+A model is a function from tables to an Answer, registered in `models.MODELS` with what it needs. A new one (payments,
+firms, behaviour) is one file beside this one and one entry there; nothing here changes.
 """
 
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,16 +15,24 @@ from typing import Any
 import polars as pl
 
 from weaponized_interdependence import __version__
-from weaponized_interdependence.errors import Fault, ModelError, UsageError, nearest
-from weaponized_interdependence.io_table import IOTable, LeontiefSystem
-from weaponized_interdependence.scenario import Phase, Scenario, load_scenario
-from weaponized_interdependence.schemas import IMPACTS
-from weaponized_interdependence.simulation import baseline, sectors
+from weaponized_interdependence.errors import Fault, ModelError, UsageError
+from weaponized_interdependence.io_table import IOTable
+from weaponized_interdependence.scenario import Scenario, load_scenario
+from weaponized_interdependence.schemas import IMPACTS, PATHS, SENSITIVITY
+from weaponized_interdependence.simulation import baseline
 from weaponized_interdependence.simulation.baseline import Baseline, Input
-from weaponized_interdependence.simulation.elasticities import Elasticities, load
-from weaponized_interdependence.simulation.exposure import exposure
+from weaponized_interdependence.simulation.drawing import DRAWN, drawing_of, drawn
+from weaponized_interdependence.simulation.elasticities import load
 from weaponized_interdependence.simulation.impact import Answer, Assumption, humanitarian_rows, no_answer, to_impacts
-from weaponized_interdependence.simulation.input_output import denied_shares, input_output
+from weaponized_interdependence.simulation.models import (
+    MODELS,
+    WEEK,
+    Model,
+    Setting,
+    Shared,
+    chosen_horizons,
+    chosen_models,
+)
 from weaponized_interdependence.simulation.references import Reference, references
 from weaponized_interdependence.simulation.shock import (
     SHOCK,
@@ -35,31 +43,9 @@ from weaponized_interdependence.simulation.shock import (
     classifications,
     parties_of,
 )
-from weaponized_interdependence.simulation.substitution import market_of, substitution
-from weaponized_interdependence.terms import Basis, Horizon, weakest
+from weaponized_interdependence.terms import Basis, Horizon
 
-
-@dataclass(frozen=True)
-class Setting:
-    """What a model may look at: one phase of one scenario over one baseline."""
-
-    scenario: Scenario
-    phase: Phase
-    parties: Parties
-    base: Baseline
-    shock: Shock
-    elasticities: Elasticities
-    system: LeontiefSystem | None
-
-
-@dataclass(frozen=True)
-class Model:
-    """A registered model: what it needs (flows, table), what it means, and the function that runs it."""
-
-    name: str
-    needs: str
-    meaning: str
-    run: Callable[[Setting], Answer]
+__all__ = ["MODELS", "Result", "simulate"]
 
 
 @dataclass(frozen=True)
@@ -76,10 +62,12 @@ class Result:
     started: datetime
     finished: datetime
     versions: Mapping[str, str] = field(default_factory=dict)
-    seed: int | None = None  # nothing is random yet
+    seed: int | None = None  # of the draws; none where nothing was drawn
     options: Mapping[str, Any] = field(default_factory=dict)  # what was asked for beside the scenario and the data
     periods: Mapping[str, str] = field(default_factory=dict)  # the period chosen of each layer, and of the table
     references: tuple[Reference, ...] = ()
+    paths: pl.DataFrame = field(default_factory=PATHS.empty)  # of models that follow time
+    sensitivity: pl.DataFrame = field(default_factory=SENSITIVITY.empty)  # of runs with draws
 
 
 def simulate(
@@ -90,7 +78,12 @@ def simulate(
     macro: pl.DataFrame | str | Path | None = None,
     elasticities: str | Path | None = None,
     models: Sequence[str] | None = None,
+    horizons: Sequence[str] | None = None,
     period: str | None = None,
+    step: int | None = None,
+    draws: int | None = None,
+    seed: int = 0,
+    sensitivity: bool = False,
     inputs: Iterable[Input] = (),
 ) -> Result:
     """Simulate one scenario over observed flows, an input-output table, or both.
@@ -109,7 +102,18 @@ def simulate(
     elasticities
         A set by name or path; by default the scenario's own.
     models
-        Names from MODELS; by default every model whose input is there.
+        Names from MODELS; by default every model whose input is there, but those that only run where they are named.
+    horizons
+        short, medium, long; by default all that a model has. Models without time in them always answer.
+    step
+        Days of a step of models that follow time; by default a week, or the shortest phase where that is shorter.
+    draws
+        Draw the assumptions of the `equilibrium` model so many times: `low` and `high` of its rows are then the 5th and
+        95th percentile, not corners. By default nothing is drawn.
+    seed
+        Of the draws: the same seed gives the same numbers, and the same draws for every scenario on one table.
+    sensitivity
+        With draws: also which assumption moves the answer (Sobol indices; many times as many runs).
     inputs
         What is known of the files that frames came from, so that the run can name them.
 
@@ -117,52 +121,61 @@ def simulate(
     -------
     Result
         IMPACTS of target, senders, third parties and their sums, by phase, model, horizon, channel and item: losses
-        positive, gains negative; SHOCK; notes on all that was assumed, left out or did not match.
+        positive, gains negative; SHOCK; PATHS of models that follow time; SENSITIVITY where it was asked for; notes on
+        all that was assumed, left out or did not match.
 
     Raises
     ------
     ModelError
         No measure matches anything in the data, or no period of the data is as early as the scenario.
     UsageError
-        An unknown model, or one whose input is missing.
+        An unknown model or horizon, or a model whose input is missing.
     """
     started = datetime.now(UTC)
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario)
-    chosen = _choose(models, flows=flows is not None, table=table is not None)
+    chosen = chosen_models(models, flows=flows is not None, table=table is not None)
+    asked = chosen_horizons(horizons)
+    drawing = drawing_of(draws, seed, sensitivity, [model.name for model in chosen])
     elasticity = load(elasticities or scenario.assumptions.elasticities)
     base = baseline.load(scenario, flows=flows, table=table, macro=macro, period=period, inputs=inputs)
-    system = LeontiefSystem(base.table) if base.table is not None else None
+    shared = Shared(base.table, elasticity, asked, _step(step, scenario))
     parties = parties_of(scenario)
 
     notes = [*base.notes, *elasticity.notes, *_absent_notes(parties, base)]
-    shocks, impacts, assumptions = [], [], _scenario_assumptions(scenario)
+    impacts, moved, assumptions = [], [SENSITIVITY.empty()], _scenario_assumptions(scenario)
+    # What the text stops is worked out once a phase, whatever number of models then answers to it.
+    settings = [
+        Setting(scenario, phase, parties, base, build_shock(scenario, phase, base.flows, parties), shared)
+        for phase in scenario.phase_list()
+    ]
+    failed: list[ModelError] = []
+    told, paths = _followed(chosen, settings, failed)
     answered: set[str] = set()
-    matched = False
-    for phase in scenario.phase_list():
-        # What the text stops is worked out once, whatever number of models then answers to it.
-        shock = build_shock(scenario, phase, base.flows, parties)
-        setting = Setting(scenario, phase, parties, base, shock, elasticity, system)
-        shocks.append(shock.table)
-        notes += [*shock.notes, *_unmatched_notes(shock, base)]
-        matched |= not shock.table.is_empty()
+    for setting in settings:
+        phase, shock = setting.phase, setting.shock
+        notes += [*shock.notes, *_unmatched_notes(shock, base)] if base.has_flows else ()
         for model in chosen:
-            answer = model.run(setting)
+            answer = _answered(model, setting, told, failed)
             notes += answer.notes
             if answer.rows.is_empty():
                 continue
-            matched = True
             answered.add(model.name)
             assumptions += answer.assumptions
-            impacts.append(
-                to_impacts(
-                    answer, scenario.name, phase.name, parties, base.economies(model.needs), base.gdp, base.length
-                )
+            rows = to_impacts(
+                answer, scenario.name, phase.name, parties, base.economies(model.needs), base.gdp, base.length
             )
+            if drawing and model.name == DRAWN:
+                rows, indices, said = drawn(rows, answer, setting, drawing)
+                moved.append(indices)
+                notes += said
+            impacts.append(rows)
         humane, said = humanitarian_rows(shock.table, base.flows, scenario.name, phase.name, parties)
         impacts.append(humane)
         notes += said if base.has_flows else ()
-    if not matched:
+    if failed and (models is not None or not answered):
+        raise failed[0]  # who asked for a model gets its answer or its error; of all models, those that can, answer
+    if not answered and all(setting.shock.table.is_empty() for setting in settings):
         raise ModelError(
             f"scenario {scenario.name}: no measure matches anything in the data",
             faults=[Fault(note) for note in dict.fromkeys(notes)],
@@ -171,7 +184,7 @@ def simulate(
     return Result(
         scenario=scenario,
         impacts=_in_order(scenario, pl.concat([IMPACTS.empty(), *impacts])),  # each part conforms, keys stay apart
-        shock=_in_order(scenario, SHOCK.conform(pl.concat(shocks))),
+        shock=_in_order(scenario, SHOCK.conform(pl.concat([setting.shock.table for setting in settings]))),
         notes=tuple(dict.fromkeys(notes)),
         inputs=(*base.inputs, baseline.stamped("elasticities", elasticity.path, elasticity.rows.height)),
         assumptions=tuple(dict.fromkeys(assumptions)),
@@ -182,11 +195,69 @@ def simulate(
         options={
             "period": period,
             "models": None if models is None else list(models),
+            "horizons": None if horizons is None else list(horizons),
             "elasticities": None if elasticities is None else str(elasticities),
+            "step": step,
+            "draws": draws,
+            "sensitivity": sensitivity,
         },
+        seed=seed if drawing else None,
+        sensitivity=pl.concat(moved),
         periods=base.periods,
         references=references(scenario, base.flows, base.table),
+        paths=paths,
     )
+
+
+# ---- what the models give ---------------------------------------------------------------------------------------
+
+
+def _answered(
+    model: Model, setting: Setting, told: Mapping[str, Mapping[str, Answer]], failed: list[ModelError]
+) -> Answer:
+    """The answer of a model for one phase; of one that finds none, a note that says why."""
+    if model.run is None:
+        return told[model.name].get(setting.phase.name, no_answer(model.name))
+    try:
+        return model.run(setting)
+    except ModelError as error:
+        failed.append(error)
+        return _without(model, error)
+
+
+def _followed(
+    chosen: Iterable[Model], settings: Sequence[Setting], failed: list[ModelError]
+) -> tuple[dict[str, Mapping[str, Answer]], pl.DataFrame]:
+    """Answers by model and phase of the models that follow time, and their PATHS."""
+    told: dict[str, Mapping[str, Answer]] = {}
+    paths = [PATHS.empty()]
+    for model in chosen:
+        if model.follow is None:
+            continue
+        try:
+            told[model.name], path = model.follow(settings)
+        except ModelError as error:
+            failed.append(error)
+            told[model.name] = {setting.phase.name: _without(model, error) for setting in settings}
+        else:
+            paths.append(path)
+    return told, pl.concat(paths)
+
+
+def _without(model: Model, error: ModelError) -> Answer:
+    return no_answer(model.name, (f"{model.name}: no answer: {error.message}",))
+
+
+def _step(step: int | None, scenario: Scenario) -> int:
+    """Days of a step: whole, at least one, and no longer than the shortest phase."""
+    if step is None:
+        return WEEK
+    shortest = min((days, phase.name) for phase, _, days in scenario.timeline())
+    if not 1 <= step <= shortest[0]:
+        raise UsageError(
+            f"a step of {step} days", mend=f"use 1 to {shortest[0]}, the days of the shortest phase, {shortest[1]}"
+        )
+    return step
 
 
 def _in_order(scenario: Scenario, rows: pl.DataFrame) -> pl.DataFrame:
@@ -197,7 +268,7 @@ def _in_order(scenario: Scenario, rows: pl.DataFrame) -> pl.DataFrame:
     orders: dict[str, list[str]] = {
         "phase": [phase.name for phase in scenario.phase_list()],
         "model": [*MODELS, "humanitarian"],
-        "horizon": [Horizon.NONE, Horizon.SHORT, Horizon.LONG],
+        "horizon": [Horizon.NONE, Horizon.SHORT, Horizon.MEDIUM, Horizon.LONG],
     }
     keys = [c for c in ("phase", "model", "horizon") if c in rows.columns]
     ranks = [pl.col(c).replace_strict({str(v): n for n, v in enumerate(orders[c])}).alias(f"{c}#") for c in keys]
@@ -206,75 +277,9 @@ def _in_order(scenario: Scenario, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(ranks).sort([*names, *rest]).drop(names)
 
 
+ROW = "ROW"  # the rest of the world, an aggregate that some data have
+
 _TIES = ("role", "party", "channel", "period", "layer", "origin", "destination", "item", "metric")
-
-
-# ---- models -----------------------------------------------------------------------------------------------------
-
-
-def _exposure(setting: Setting) -> Answer:
-    if setting.shock.table.is_empty():
-        return no_answer("exposure")
-    return exposure(setting.shock.table, setting.base.flows)
-
-
-def _substitution(setting: Setting) -> Answer:
-    trade, shock = setting.base.trade, setting.shock.table
-    hit = shock.filter(pl.col("layer").is_in(setting.base.trade_layers))
-    if hit.is_empty():
-        return no_answer("substitution")
-    market = market_of(trade, hit)
-    items = pl.Series(market.items, dtype=pl.String)
-    sigmas = {h.value: setting.elasticities.of(items, h.value) for h in (Horizon.SHORT, Horizon.LONG)}
-    basis = weakest(*trade["basis"].unique()).value
-    return substitution(market, sigmas, setting.base.expenditure, basis)
-
-
-def _input_output(setting: Setting) -> Answer:
-    assert setting.system is not None
-    found = sectors.sector_shares(
-        setting.scenario, setting.phase, setting.system.table, setting.base.flows, setting.parties, setting.base.length
-    )
-    if found.shares.is_empty():
-        return no_answer("input_output", found.notes)
-    # Losses along chains are worked out, not reported, however well the table is known.
-    basis = weakest(found.basis, Basis.ESTIMATED)
-    answer = input_output(setting.system, denied_shares(setting.system.table, found.shares), basis)
-    return Answer(
-        answer.model, answer.rows, answer.additive, (*found.notes, *answer.notes), answer.assumptions, answer.gdp
-    )
-
-
-MODELS: dict[str, Model] = {
-    model.name: model
-    for model in (
-        Model("exposure", "flows", "value of the flows that stop; nothing substitutes", _exposure),
-        Model(
-            "substitution",
-            "flows",
-            "loss of buyers and sellers after CES substitution, each market in equilibrium by itself",
-            _substitution,
-        ),
-        Model("input_output", "table", "value added lost along production chains; nobody substitutes", _input_output),
-    )
-}
-
-
-def _choose(models: Sequence[str] | None, *, flows: bool, table: bool) -> list[Model]:
-    given = {name for name, there in (("flows", flows), ("table", table)) if there}
-    if not given:
-        raise UsageError("nothing to simulate on", mend="give flows, an input-output table, or both")
-    if models is None:
-        return [model for model in MODELS.values() if model.needs in given]
-    faults = []
-    for name in models:
-        if name not in MODELS:
-            faults.append(Fault(f"no model {name!r}", mend=f"use {', '.join(nearest(name, list(MODELS)) or MODELS)}"))
-        elif MODELS[name].needs not in given:
-            faults.append(Fault(f"model {name} needs {MODELS[name].needs}", mend=f"give {MODELS[name].needs}"))
-    if faults or not models:
-        raise UsageError("these models cannot be run", faults=faults, mend=f"models are {', '.join(MODELS)}")
-    return [MODELS[name] for name in dict.fromkeys(models)]
 
 
 # ---- what the result says about itself --------------------------------------------------------------------------
@@ -289,9 +294,9 @@ def _absent_notes(parties: Parties, base: Baseline) -> list[str]:
         held = set(base.economies("table" if data != "flows" else "flows"))
         for role, codes in (("target", parties.target), ("senders", parties.senders)):
             if missing := [code for code in codes if code not in held]:
-                said.append(
-                    f"{role} not in the {data}: {', '.join(missing)}; nothing reaches them or comes from them there"
-                )
+                inside = f"; what is inside {ROW} is not told apart and not guessed" if ROW in held else ""
+                who = f"{role} not in the {data}: {', '.join(missing)}"
+                said.append(f"{who}; nothing reaches them or comes from them there{inside}")
     return said
 
 

@@ -243,7 +243,7 @@ def benchmarks(case: Case, *, tol: float = 1e-9) -> pl.DataFrame:
     ]
     found = losses(case, asked, tol=tol)
     loss, share = found.target.copy(), found.target_share.copy()
-    if len(case.target) == 1:
+    if len(case.target) == 1 and 3 not in found.unsolved:
         (t,) = case.target
         share[3] = 1.0 - autarky(case.baseline, t, case.theta)
         loss[3] = share[3] * case.income[t]

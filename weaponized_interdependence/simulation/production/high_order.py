@@ -20,7 +20,9 @@ from weaponized_interdependence.simulation.production.extraction import by_econo
 
 @dataclass(frozen=True, eq=False)
 class HighOrderExposure:
-    """Shares, 0 to 1: per industry (rows,), NaN where it makes nothing; per economy (N,), NaN likewise.
+    """Shares: per industry (rows,), NaN where it makes nothing; per economy (N,), NaN likewise.
+
+    0 to 1 in a table without negative cells; where value added is below zero somewhere, all but `sold` may lie outside.
 
     `economy_sold` is weighted by value added (value added lost over value added), `economy_bought` by output.
     """

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.io_table import Array, IOTable, LeontiefSystem
 from weaponized_interdependence.simulation.impact import Answer, answer_rows
 from weaponized_interdependence.simulation.input_output import gdp_of, in_each_case, rows_of
@@ -29,6 +30,7 @@ from weaponized_interdependence.simulation.production.linkages import GHOSH_WARN
 from weaponized_interdependence.terms import Channel, Metric
 
 _AT = 1e-12  # relative: what exceeds the ceiling by less is at it
+_SLACK = 1e-9  # of the largest ceiling: rounding of the solves
 
 
 def interdependency(table: IOTable) -> Array:
@@ -49,7 +51,8 @@ def demand_inoperability(system: LeontiefSystem, unsold: Array, *, ceiling: bool
     """q of every industry, (rows,), when demand for its products falls by `unsold` (rows,), in the table's unit.
 
     For a sanction: `system.denied_sales(shares)`, final and intermediate sales that stop. An industry without output
-    has q = 0. `ceiling=False` gives the linear model, x^-1 L s.
+    has q = 0. `ceiling=False` gives the linear model, x^-1 L s. ModelError where chains never end, or where deliveries
+    below zero hide the ceiling.
 
     Examples
     --------
@@ -97,11 +100,18 @@ def _under(free: Array, most: Array, solve: Callable[[Array], Array]) -> Array:
     while held.any():
         beyond = np.linalg.solve(spread[np.ix_(at[held], np.flatnonzero(held))], (free - most)[at[held]])
         if (beyond >= 0).all():
-            bounded = free - spread[:, held] @ beyond
+            bounded = np.asarray(free - spread[:, held] @ beyond)
             bounded[at[held]] = most[at[held]]
-            return np.asarray(bounded)
+            break
         held[np.flatnonzero(held)[beyond < 0]] = False
-    return free
+    else:
+        bounded = free
+    if (bounded > most + _SLACK * most.max(initial=0.0)).any():  # w has not only fallen: M has cells below zero
+        raise ModelError(
+            "the ceiling of inoperability is not found: the table has deliveries below zero that matter",
+            mend="set negative cells of Z to zero, or give ceiling=False",
+        )
+    return bounded
 
 
 def answer(system: LeontiefSystem, denied: Mapping[str, Array], basis: str) -> Answer:

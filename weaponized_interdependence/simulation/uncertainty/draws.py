@@ -20,7 +20,7 @@ from weaponized_interdependence.simulation.uncertainty.factors import Factor, Fl
 
 Method = Literal["sobol", "lhs"]
 METHODS: tuple[Method, ...] = ("lhs", "sobol")
-MOST_DRAWS = 1 << 20
+MOST_DRAWS = 1 << 16  # of all sides of both cubes: the better part of a gigabyte
 SIDES = 256  # of the cube: the most factors there can be
 
 

@@ -13,7 +13,7 @@ The outermost hundredth of each tail of a lognormal is cut off: a normal tail is
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,8 @@ class Factor:
     def __post_init__(self) -> None:
         numbers = (self.low, self.value, self.high, self.error)
         faults = []
+        if self.kind not in get_args(Kind):
+            faults.append(Fault(f"{self.name}: no kind {self.kind!r}", mend=f"use {', '.join(get_args(Kind))}"))
         if not np.isfinite(numbers).all():
             faults.append(Fault(f"{self.name}: a number that is not finite"))
         elif not self.low <= self.value <= self.high:

@@ -28,6 +28,7 @@ from weaponized_interdependence.simulation.uncertainty.factors import Factor, Fl
 
 Evaluate = Callable[[Floats], Floats]
 RESAMPLES = 200
+LEAST_DRAWS = 16  # with an answer: from fewer nothing can be told
 STILL = 1e-9  # an answer whose draws differ by less than this part of their size does not move
 
 
@@ -60,7 +61,7 @@ def sensitivity(evaluate: Evaluate, factors: Sequence[Factor], draws: int, *, se
     factors
         Factors that share `group` are moved together; those that nothing moves are held and not reported.
     draws
-        Rows of A and of B. The model is run (groups + 2) times as often.
+        Rows of A and of B, 16 at least. The model is run (groups + 2) times as often.
 
     Raises
     ------
@@ -81,6 +82,8 @@ def sensitivity(evaluate: Evaluate, factors: Sequence[Factor], draws: int, *, se
     groups = tuple(dict.fromkeys(f.reported_as for f in factors if not f.is_known))
     if not groups:
         raise UsageError("no assumption has a band: there is nothing to vary", mend="give low and high, or errors")
+    if draws < LEAST_DRAWS:
+        raise UsageError(f"{draws} draws are too few for indices", mend=f"ask for {LEAST_DRAWS} at least")
     one = draw(factors, draws, seed=seed)
     other = points(len(factors), draws, seed=seed, second=True)
     b = np.column_stack([factor.quantile(other[:, k]) for k, factor in enumerate(factors)])
@@ -99,7 +102,7 @@ def _indices(answers: Floats, groups: tuple[str, ...], seed: int) -> Sensitivity
         ~np.isnan(answers).any(axis=(0, 2))
     )  # a draw counts with all its runs, or the estimators lose their pairs
     left_out = int((~whole).sum())
-    if whole.sum() < max(16, len(whole) // 2):
+    if whole.sum() < max(LEAST_DRAWS, len(whole) // 2):
         raise ModelError(
             f"only {int(whole.sum())} of {len(whole)} draws have an answer in all their runs",
             faults=[Fault("sensitivity of the rest would speak for half of the assumptions only")],

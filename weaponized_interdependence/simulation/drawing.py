@@ -1,0 +1,82 @@
+"""Draws in a simulation: which model has them, what they replace, and what the run says of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from weaponized_interdependence.errors import Fault, UsageError
+from weaponized_interdependence.schemas import SENSITIVITY
+from weaponized_interdependence.simulation.impact import Answer
+from weaponized_interdependence.simulation.models import Setting
+
+DRAWN = "equilibrium"  # the model whose assumptions can be drawn
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How many draws, from which seed, and whether the indices of sensitivity are asked for."""
+
+    draws: int
+    seed: int
+    sensitivity: bool
+
+
+def drawing_of(draws: int | None, seed: int, sensitivity: bool, models: Sequence[str]) -> Drawing | None:
+    """What is to be drawn, or None; UsageError says everything that is wrong with it."""
+    if draws is None:
+        if sensitivity:
+            raise UsageError("sensitivity needs draws", mend="say how many, such as 128")
+        return None
+    faults = []
+    if DRAWN not in models:
+        faults.append(Fault(f"only the model {DRAWN} is drawn", mend="give an input-output table, and let it run"))
+    if draws < 2:
+        faults.append(Fault(f"{draws} draws", mend="give at least 2; a few hundred for a band to rest on"))
+    if seed < 0:
+        faults.append(Fault(f"a seed of {seed}", mend="give a whole number from 0 up"))
+    if faults:
+        raise UsageError("these draws cannot be made", faults=faults)
+    return Drawing(draws, seed, sensitivity)
+
+
+def drawn(
+    rows: pl.DataFrame, answer: Answer, setting: Setting, drawing: Drawing
+) -> tuple[pl.DataFrame, pl.DataFrame, tuple[str, ...]]:
+    """IMPACTS rows of one phase with the bands of the draws, SENSITIVITY, and what is to be said of them.
+
+    A quota has no draws (its duty is searched for in every equilibrium): a phase with one keeps its corners.
+    """
+    from weaponized_interdependence.simulation.bands import (
+        Asked,
+        equilibrium_bands,
+        equilibrium_sensitivity,
+        with_bands,
+    )
+
+    phase = setting.phase.name
+    if setting.quotas is not None:
+        return (
+            rows,
+            SENSITIVITY.empty(),
+            (f"{DRAWN}: phase {phase} has a quota and is not drawn: its bands are corners",),
+        )
+    world, asked = setting.shared.world, Asked(setting.parties, answer.gdp or {})
+    horizons = rows["horizon"].unique(maintain_order=True).to_list()
+    bands = equilibrium_bands(world, setting.cells, asked, horizons, draws=drawing.draws, seed=drawing.seed)
+    moved = SENSITIVITY.empty()
+    if drawing.sensitivity:
+        moved = equilibrium_sensitivity(
+            world,
+            setting.cells,
+            asked,
+            scenario=setting.scenario.name,
+            phase=phase,
+            draws=drawing.draws,
+            seed=drawing.seed,
+        )
+    said = (
+        f"{DRAWN}: low and high are the 5th and 95th percentile of {drawing.draws} draws of its elasticities and of "
+        f"the denied shares (seed {drawing.seed}); those of other models are corners of what they assume"
+    )
+    return with_bands(rows, bands), moved, (said,)

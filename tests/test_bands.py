@@ -197,6 +197,27 @@ def test_a_sensitivity_leaves_out_parties_that_have_no_gdp(world: World, asked: 
         equilibrium_sensitivity(world, measures(), Asked(PARTIES, {}), **said)
 
 
+def test_the_sectors_hit_most_stand_alone(world: World) -> None:
+    """Other goods, and services, are moved together."""
+    cells = replace(measures(), duties=measures().duties.clear())
+    groups = {f.name: f.reported_as for f in factors_of(world, laid(world, cells))}
+    assert groups["theta of WIOD13:c2"] == "theta of WIOD13:c2"
+    assert groups["theta of WIOD13:c13"] == "theta of WIOD13:c13"
+    assert groups["theta of WIOD13:c20"] == "theta of services"
+    with pytest.MonkeyPatch.context() as patch:  # only one: that whose trade that stops is worth most
+        patch.setattr("weaponized_interdependence.simulation.bands.NAMED_SECTORS", 1)
+        small = replace(
+            cells,
+            shares=cells.shares.with_columns(
+                pl.when(pl.col("item") == "WIOD13:c2").then(0.01).otherwise(c).alias(c)
+                for c in ("low", "value", "high")
+            ),
+        )
+        groups = {f.name: f.reported_as for f in factors_of(world, laid(world, small))}
+    assert groups["theta of WIOD13:c13"] == "theta of WIOD13:c13"
+    assert groups["theta of WIOD13:c2"] == "theta of other goods"
+
+
 def test_sensitivity_names_what_is_open_and_the_horizon_matters(world: World, asked: Asked) -> None:
     said: Any = {"scenario": "s", "phase": "p", "draws": 64, "seed": 1}
     rows = equilibrium_sensitivity(world, measures(0.7, 0.7, 0.7), asked, **said)
@@ -210,4 +231,5 @@ def test_sensitivity_names_what_is_open_and_the_horizon_matters(world: World, as
     named = at_long.filter(pl.col("party") == "RUS")
     assert HORIZON not in named["assumption"]
     assert DENIED in named["assumption"]
+    assert set(rows["basis"]) == {"assumed"}  # the first year's theta is, and every index is a share of all
     assert named.filter(pl.col("assumption") == SHORT_THETA)["total"].item() == pytest.approx(0, abs=1e-9)

@@ -126,6 +126,7 @@ def test_levels_beside_the_baseline_are_its_own() -> None:
     spent, income = base_accounts(made.baseline)
     assert made.expenditure == pytest.approx(spent)
     assert made.income == pytest.approx(income)
+    assert made.basis == "estimated"  # of a table that is observed
 
 
 # ---- what tables have that the model has not -------------------------------------------------------------------------

@@ -277,6 +277,21 @@ def test_more_denied_loses_more_and_never_more_than_upstream(t: IOTable, seed: i
     assert (lost[:, -1] <= t.x + slack).all()
 
 
+def test_factors_whose_rows_were_swapped_give_the_same_extraction() -> None:
+    """Where an industry buys more of one input than it makes, LU pivots."""
+    swapped = 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        z = rng.gamma(0.3, 1.0, (9, 9))
+        z[4, 0] = 30.0
+        t = table(z, rng.gamma(1.0, 2.0, (9, 3)) + 1, 3)
+        system = LeontiefSystem(t)
+        swapped += int((system._lu[1] != np.arange(9)).any())
+        by_cut = extract(system, [economy_cut(t, [e]) for e in t.economies])
+        assert extract_economies(system) == pytest.approx(by_cut, abs=1e-9 * t.x.max())
+    assert swapped
+
+
 def test_half_of_an_economy_by_hand() -> None:
     # A sells 4 to B's industry, which makes 10: half of A's sales, half of what B buys and half of what A sells at home
     t = table(np.array([[0.0, 4.0], [0.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 10.0]]), 2)
@@ -378,6 +393,17 @@ def test_exposure_is_what_two_inverses_differ_by(t: IOTable, seed: int) -> None:
     )
     for each in (found.bought, found.sold, found.economy_bought, found.economy_sold):
         assert ((each > -1e-9) & (each < 1 + 1e-9)).all()
+
+
+def test_buyers_are_weighted_by_the_value_added_that_their_output_holds() -> None:
+    """Taxes along the chains are no value added, so that it is not all of output."""
+    t, part = random_table(6), np.random.default_rng(6).uniform(0.3, 1.0, 9)
+    t = table(t.Z, t.Y, 3, VA=t.VA * part, other=t.VA * (1 - part))
+    found = high_order_exposure(LeontiefSystem(t), cut_of(t, shares(t, 6)))
+    held = (t.VA / t.x) @ np.linalg.inv(np.eye(9) - t.A) * t.x
+    assert held.sum() < 0.9 * t.x.sum()
+    mean = (found.bought * held).reshape(3, 3).sum(axis=1) / held.reshape(3, 3).sum(axis=1)
+    assert found.economy_bought == pytest.approx(mean, abs=1e-10)
 
 
 def test_value_added_below_zero_takes_exposure_out_of_its_range() -> None:

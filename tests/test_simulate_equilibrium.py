@@ -57,7 +57,8 @@ def world(small: IOTable) -> World:
 
 
 def run(table: IOTable, *measures: dict[str, Any], **more: Any) -> Result:
-    with_table: dict[str, Any] = {"models": ["equilibrium"]}
+    """Without draws: what a test holds against a closed form are the corners."""
+    with_table: dict[str, Any] = {"models": ["equilibrium"], "draws": 0}
     with_table |= {k: more.pop(k) for k in ("models", "horizons", "flows", "macro") if k in more}
     return simulate(scenario(*measures, on=ON, **more), table=table, **with_table)
 
@@ -335,7 +336,7 @@ def wiod(shared_data: Path) -> IOTable:
 
 def real(wiod: IOTable, *measures: dict[str, Any], **more: Any) -> pl.DataFrame:
     text = scenario(*measures, on=date(2014, 7, 31), humanitarian_exemption=False, **more)
-    return simulate(text, table=wiod, models=["equilibrium"]).impacts
+    return simulate(text, table=wiod, models=["equilibrium"], draws=0).impacts
 
 
 def loss(i: pl.DataFrame, party: str, metric: str = "loss_gdp", horizon: str = "long") -> dict[str, Any]:
@@ -428,11 +429,19 @@ def test_the_same_seed_gives_the_same_numbers(small: IOTable) -> None:
     assert not first.equals(other)
 
 
+def test_by_default_sixty_four_are_drawn_and_the_manifest_says_so(small: IOTable, tmp_path: Path) -> None:
+    made = simulate(scenario(HALF, on=ON), table=small, models=["equilibrium"], horizons=["long"])
+    assert made.impacts.equals(drawn(small, draws=64, seed=0, models=["equilibrium"], horizons=["long"]).impacts)
+    assert any("5th and 95th percentile of 64 draws" in note for note in made.notes)
+    assert read_run(write_run(made, tmp_path / "run")).manifest["seed"] == 0
+    assert simulate(scenario(HALF, on=ON), table=small, models=["input_output"]).seed is None
+
+
 def test_draws_that_cannot_be_made(small: IOTable) -> None:
     with pytest.raises(UsageError, match=r"(?s)only the model equilibrium.*1 draws.*seed of -1"):
         drawn(small, draws=1, seed=-1, models=["input_output"])
     with pytest.raises(UsageError, match="sensitivity needs draws"):
-        simulate(scenario(HALF, on=ON), table=small, sensitivity=True)
+        simulate(scenario(HALF, on=ON), table=small, sensitivity=True, draws=0)
     quota = scenario({"kind": "quota", "items": ["WIOD13:c2"], "allowed_share": 0.5}, on=ON)
     kept = simulate(quota, table=small, models=["equilibrium"], horizons=["long"], draws=8)
     assert any("is not drawn" in note for note in kept.notes)

@@ -204,4 +204,4 @@ def test_draws_from_the_command_line(table: IOTable, tmp_path: Path, monkeypatch
     assert {row["phase"] for row in told["sensitivity"]} == {"imposed", "tightened", "snapped_back"}
     assert told["manifest"]["seed"] == 3
     assert "WHICH ASSUMPTION" not in good(*asked).stdout
-    assert wi(*asked, "--sensitivity").exit_code == 2
+    assert wi(*asked, "--draws", "0", "--sensitivity").exit_code == 2

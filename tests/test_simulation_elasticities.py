@@ -154,6 +154,19 @@ def test_what_is_no_finite_number_is_no_elasticity(tmp_path: Path, odd: str) -> 
     assert load(products).rows.filter(pl.col("item") != "*")["item"].to_list() == ["HS07:010103"]
 
 
+def test_errors_of_several_rows_and_of_the_medium_horizon(tmp_path: Path) -> None:
+    """The largest of several; for a geometric mean of two independent numbers, half the root of both squared."""
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        HEADER.strip()
+        + ",error\n*,1,2,3,long,trade_elasticity,assumed,0.4\n*,1,2,3,short,trade_elasticity,assumed,0.3\n"
+        "ISIC4:13,1,2,3,long,trade_elasticity,assumed,0.1\nISIC4:14,1,2,3,long,trade_elasticity,assumed,0.2\n"
+    )
+    items = pl.Series(["TOTAL", "ICIO2021:13T15"])
+    assert load(path).of(items, "long")["error"].to_list() == [0.4, 0.4]  # one of three divisions takes the row *
+    assert load(path).of(items, "medium")["error"].to_list() == pytest.approx([0.25, 0.25])
+
+
 def test_the_sets_speak_of_the_same_items() -> None:
     one, other = (load(name).rows.select("item", "horizon") for name in ("default", "caliendo_parro"))
     assert one.equals(other)

@@ -68,11 +68,11 @@ def simulate(
         int | None, option("--step", min=1, help="days of a step of models that follow time; default 7")
     ] = None,
     draws: Annotated[
-        int | None, option("--draws", min=2, help="draw the assumptions of equilibrium so often; default: corners")
+        int | None, option("--draws", min=0, help="draws of what equilibrium assumes; default 64; 0: corners")
     ] = None,
     seed: Annotated[int, option("--seed", min=0, help="of the draws")] = 0,
     sensitivity: Annotated[
-        bool, option("--sensitivity", help="with --draws: which assumption moves the answer (slow)")
+        bool, option("--sensitivity", help="which assumption moves the answer (slow)")
     ] = False,
     out: Annotated[Path | None, option("-o", "--out", help="run folder to write")] = None,
     overwrite: Annotated[bool, option("--overwrite", help="replace the run that is there")] = False,

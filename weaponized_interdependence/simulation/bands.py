@@ -214,7 +214,9 @@ def equilibrium_sensitivity(
         return np.asarray(np.concatenate(lost) @ members[whose].T / sizes[whose])
 
     found = sensitivity(evaluate, factors, draws, seed=seed)
-    bases = {f.reported_as: f.basis for f in factors}
+    # Every index is a share of what all that is open does to one answer: no better known than the least of it.
+    opened = [f.basis for f in factors if not f.is_known]
+    basis = weakest(Basis.ESTIMATED, world.basis, cells.basis, *opened).value
     frames = []
     for k, party in enumerate(places[at] for at in whose):
         numbers = (found.first, found.first_low, found.first_high, found.total, found.total_low, found.total_high)
@@ -224,7 +226,7 @@ def equilibrium_sensitivity(
             .fill_nan(None)
             .with_columns(
                 pl.lit(party).alias("party"),
-                pl.Series("basis", [str(weakest(bases[g], Basis.ESTIMATED)) for g in found.groups]),
+                pl.lit(basis).alias("basis"),
             )
         )
     return SENSITIVITY.conform(

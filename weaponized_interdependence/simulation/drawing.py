@@ -9,8 +9,10 @@ from weaponized_interdependence.errors import Fault, UsageError
 from weaponized_interdependence.schemas import SENSITIVITY
 from weaponized_interdependence.simulation.impact import Answer
 from weaponized_interdependence.simulation.models import Setting
+from weaponized_interdependence.terms import Horizon
 
 DRAWN = "equilibrium"  # the model whose assumptions can be drawn
+DRAWS = 64  # where nothing else is said: the ends of a band then rest on some three draws each, and cost a second
 
 
 @dataclass(frozen=True)
@@ -23,21 +25,20 @@ class Drawing:
 
 
 def drawing_of(draws: int | None, seed: int, sensitivity: bool, models: Sequence[str]) -> Drawing | None:
-    """What is to be drawn, or None; UsageError says everything that is wrong with it."""
-    if draws is None:
-        if sensitivity:
-            raise UsageError("sensitivity needs draws", mend="say how many, such as 128")
-        return None
+    """What is to be drawn: `draws` of them, DRAWS by default, none for 0; UsageError says everything wrong with it."""
     faults = []
-    if DRAWN not in models:
+    if draws and DRAWN not in models:
         faults.append(Fault(f"only the model {DRAWN} is drawn", mend="give an input-output table, and let it run"))
-    if draws < 2:
-        faults.append(Fault(f"{draws} draws", mend="give at least 2; a few hundred for a band to rest on"))
+    if draws is not None and (draws < 0 or draws == 1):
+        faults.append(Fault(f"{draws} draws", mend="give at least 2 (a few hundred for ends to rest on), or 0 for none"))
+    if sensitivity and (draws == 0 or DRAWN not in models):
+        faults.append(Fault(f"sensitivity needs draws of the model {DRAWN}", mend="say how many, such as 128"))
     if seed < 0:
         faults.append(Fault(f"a seed of {seed}", mend="give a whole number from 0 up"))
     if faults:
         raise UsageError("these draws cannot be made", faults=faults)
-    return Drawing(draws, seed, sensitivity)
+    many = DRAWS if draws is None else draws
+    return Drawing(many, seed, sensitivity) if many and DRAWN in models else None
 
 
 def drawn(
@@ -64,19 +65,23 @@ def drawn(
     world, asked = setting.shared.world, Asked(setting.parties, answer.gdp or {})
     horizons = rows["horizon"].unique(maintain_order=True).to_list()
     bands = equilibrium_bands(world, setting.cells, asked, horizons, draws=drawing.draws, seed=drawing.seed)
-    moved = SENSITIVITY.empty()
+    moved = [SENSITIVITY.empty()]
     if drawing.sensitivity:
-        moved = equilibrium_sensitivity(
-            world,
-            setting.cells,
-            asked,
-            scenario=setting.scenario.name,
-            phase=phase,
-            draws=drawing.draws,
-            seed=drawing.seed,
-        )
+        moved += [
+            equilibrium_sensitivity(
+                world,
+                setting.cells,
+                asked,
+                scenario=setting.scenario.name,
+                phase=phase,
+                horizon=horizon,
+                draws=drawing.draws,
+                seed=drawing.seed,
+            )
+            for horizon in (Horizon.NONE.value, *horizons)
+        ]
     said = (
         f"{DRAWN}: low and high are the 5th and 95th percentile of {drawing.draws} draws of its elasticities and of "
         f"the denied shares (seed {drawing.seed}); those of other models are corners of what they assume"
     )
-    return with_bands(rows, bands), moved, (said,)
+    return with_bands(rows, bands), pl.concat(moved), (said,)

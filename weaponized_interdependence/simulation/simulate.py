@@ -109,11 +109,11 @@ def simulate(
         Days of a step of models that follow time; by default a week, or the shortest phase where that is shorter.
     draws
         Draw the assumptions of the `equilibrium` model so many times: `low` and `high` of its rows are then the 5th and
-        95th percentile, not corners. By default nothing is drawn.
+        95th percentile. 64 by default; with 0 they are corners, all assumptions at the low or the high end together.
     seed
         Of the draws: the same seed gives the same numbers, and the same draws for every scenario on one table.
     sensitivity
-        With draws: also which assumption moves the answer (Sobol indices; many times as many runs).
+        Also which assumption moves the answer (Sobol indices; many times as many runs).
     inputs
         What is known of the files that frames came from, so that the run can name them.
 

@@ -88,10 +88,10 @@ def dynamic_answer(
 def _check(schedule: Phases, step: int) -> None:
     """That days are whole and every case is there; the rest is checked when it is run."""
     faults = []
-    if step != int(step):
+    if not float(step).is_integer():
         faults.append(Fault(f"the step is {step} days", "schedule", "PATHS count whole days: give a whole number"))
     for name, start, end, denied in schedule:
-        if start != int(start) or end != int(end):
+        if not (float(start).is_integer() and float(end).is_integer()):
             faults.append(Fault(f"runs from {start} to {end}", f"schedule: stage {name}", "give whole days"))
         if missing := [case for case in CASES if case not in denied]:
             faults.append(

@@ -107,7 +107,9 @@ def run(
     output = np.zeros((len(steps), n * j))
     unmet = np.zeros((len(steps), j, n))
     state = _State(table, world, parameters)
-    longest = min(parameters.longest_step, min(parameters.quickest, world.base.days.min(initial=math.inf)) / 4)
+    # Stocks that run down take the alarm times their target days: in longer steps more would be used than there is.
+    emptied = parameters.stock_alarm * world.base.days.min(initial=math.inf)
+    longest = min(parameters.longest_step, min(parameters.quickest, emptied) / 4)
     before = -1
     for t, part in enumerate(steps):
         if part.stage != before:

@@ -10,11 +10,9 @@ import polars as pl
 
 from weaponized_interdependence.errors import UsageError
 from weaponized_interdependence.io_table import IOTable
-from weaponized_interdependence.simulation.dynamics.schedule import Stage, Step
+from weaponized_interdependence.simulation.dynamics.schedule import NO_STAGE, Stage, Step
 
 Floats = npt.NDArray[np.float64]
-
-NO_STAGE = "none"  # the phase of a step in which no stage is in force
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,8 @@ from weaponized_interdependence.errors import Fault, InputError
 
 Floats = npt.NDArray[np.float64]
 
+NO_STAGE = "none"  # the phase of a step in which no stage is in force
+
 
 @dataclass(frozen=True, eq=False)
 class Stage:
@@ -80,6 +82,8 @@ def check_schedule(
     names = [stage.name for stage in stages]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         faults.append(Fault(f"stages share a name: {', '.join(twice)}", where, "name every stage differently"))
+    if NO_STAGE in names:
+        faults.append(Fault(f"a stage is named {NO_STAGE}, as the days without any are", where, "name it differently"))
     before, ended = "", 0.0
     for stage in stages:
         place = f"{where}: stage {stage.name}"

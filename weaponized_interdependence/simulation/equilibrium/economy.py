@@ -33,8 +33,8 @@ class Baseline:
     - `theta` [j]: trade elasticity (sigma - 1), above zero
     - `sectors`, `economies`: names for messages; where absent, positions from 0 are named
 
-    The arrays are kept as read-only views: do not change them afterwards. InputError lists every fault of the arrays at
-    once. Whether value added agrees with the shares (that is, whether the world is in equilibrium before anything
+    The arrays are kept read-only, and those that could be written to are copied. InputError lists every fault of the
+    arrays at once. Whether value added agrees with the shares (that is, whether the world is in equilibrium before anything
     happens) is for the calibration to see to, and `levels` tells: where it does not, the solution without any measure
     has changes other than 1.
 
@@ -67,17 +67,29 @@ class Baseline:
     economies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for field in fields(self)[:8]:
-            view = np.ascontiguousarray(getattr(self, field.name), dtype=np.float64).view()
-            view.flags.writeable = False
-            object.__setattr__(self, field.name, view)
-        faults = [*_shape_faults(self)]
+        faults = [fault for field in fields(self)[:8] if (fault := self._keep(field.name))]
+        if not faults:
+            faults = [*_shape_faults(self)]
         if not faults:
             faults = [*_cell_faults(self), *_sum_faults(self)]
         if not faults:
             faults = [*_supply_faults(self)]
         if faults:
             raise InputError("the baseline of the equilibrium is not usable", faults=faults)
+
+    def _keep(self, name: str) -> Fault | None:
+        """Hold an array read-only; one that somebody may still write to is copied, for its levels are kept too."""
+        given = getattr(self, name)
+        try:
+            held = np.ascontiguousarray(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            return Fault(f"{name} is not an array of numbers", name, "give float64")
+        if held.flags.writeable and np.may_share_memory(held, given):
+            held = held.copy()
+        view = held.view()
+        view.flags.writeable = False
+        object.__setattr__(self, name, view)
+        return None
 
     @property
     def shape(self) -> tuple[int, int]:

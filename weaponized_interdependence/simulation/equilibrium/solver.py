@@ -17,6 +17,7 @@ costs, expenditure and wages at once by an accelerated fixed point (Anderson's),
 matrix of economies times sectors squared is formed. Single-threaded: the same digits every time.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -83,8 +84,8 @@ def solve(
     Full employment and free movement between sectors make this a result for the long run.
 
     Errors: InputError lists every fault of the arguments. ModelError where a sector loses its last supplier though it
-    is demanded, where deficits cannot be paid because trade has stopped, and where the solution does not converge; it
-    says what to try.
+    is demanded, where deficits cannot be paid because trade has stopped, where a surplus leaves an economy less than
+    nothing to spend, and where the solution does not converge; it says what to try.
 
     Examples
     --------
@@ -101,7 +102,7 @@ def solve(
     """
     from weaponized_interdependence.simulation.equilibrium.kernels.joint import scratch_of, shares
 
-    _refuse(baseline, cost_change, tariff, banned, export_tax, deficit, deficit_rule, tol, max_iterations)
+    _refuse(baseline, cost_change, tariff, banned, export_tax, deficit, deficit_rule, tol, max_iterations, start)
     before = levels(baseline)
     problem = problem_of(
         baseline,
@@ -118,6 +119,13 @@ def solve(
     sweeps, residual = _accelerated(problem, z, scratch, tol, max_iterations)
     if not residual <= tol:
         raise _stuck(baseline, problem, scratch.income, sweeps, residual, tol)
+    if poor := _without_income(baseline, scratch.income):
+        raise ModelError(
+            "the equations hold, but with spending below zero: there is no equilibrium that anybody could live in",
+            where="deficit",
+            mend="give surpluses that value added can pay",
+            faults=poor,
+        )
     share = np.empty((J, N, N))
     shares(problem, z[: J * N].reshape(J, N), scratch, share)
     wage, price = np.exp(z[2 * J * N :]), np.exp(scratch.log_price)
@@ -176,6 +184,13 @@ def levels(baseline: Baseline) -> Levels:
                 where="baseline",
                 mend="see that every sector pays some value added, or sells to one that does",
             )
+        if poor := _without_income(baseline, scratch.income):
+            raise ModelError(
+                "the baseline has spending below zero",
+                where="baseline",
+                mend="give surpluses that value added can pay",
+                faults=poor,
+            )
         balance = scratch.sales.sum(axis=0) - scratch.imports + baseline.deficit
         known = Levels(
             z[J * N : 2 * J * N].reshape(J, N) * problem.scale, scratch.income.copy(), balance / baseline.value_added
@@ -211,10 +226,11 @@ def _refuse(
     deficit_rule: str,
     tol: float,
     max_iterations: int,
+    start: Equilibrium | None,
 ) -> None:
     """Every fault of the arguments in one error."""
     J, N = baseline.shape
-    faults = []
+    faults = [*_start_faults(start, J, N)]
     given = (("cost_change", cost_change, 0.0), ("tariff", tariff, -1.0), ("export_tax", export_tax, -1.0))
     for name, array, least in (*given, ("banned", banned, None), ("deficit", deficit, -np.inf)):
         if array is None:
@@ -225,9 +241,11 @@ def _refuse(
         elif least is None:
             if np.asarray(array).dtype != np.bool_:
                 faults.append(Fault(f"banned holds {np.asarray(array).dtype}, not true and false", name))
+        elif np.asarray(array).dtype.kind not in "fiu":
+            faults.append(Fault(f"{name} is not an array of numbers", name, "give float64"))
         else:
             faults += outside(name, np.asarray(array, dtype=np.float64), least, np.inf, least_allowed=False)
-    if deficit is not None and np.shape(deficit) == (N,):
+    if deficit is not None and np.shape(deficit) == (N,) and np.asarray(deficit).dtype.kind in "fiu":
         gap = float(np.sum(deficit))
         if abs(gap) > SUMS_TO_ONE * float(baseline.value_added.sum()):
             faults.append(Fault(f"deficits add up to {gap:g}, and must to zero", "deficit", "spread the remainder"))
@@ -241,6 +259,28 @@ def _refuse(
         raise InputError("the equilibrium cannot be asked for with these arguments", faults=faults)
 
 
+def _start_faults(start: Equilibrium | None, J: int, N: int) -> Iterator[Fault]:
+    if start is None:
+        return
+    for name, shape in (("wage", (N,)), ("price", (J, N)), ("expenditure", (J, N))):
+        array = np.asarray(getattr(start, name))
+        if array.shape != shape:
+            yield Fault(
+                f"start has {name} of shape {array.shape}; that of the baseline asks for {shape}",
+                "start",
+                "give a solution of the same sectors and economies",
+            )
+        elif name != "expenditure":
+            yield from outside(f"start.{name}", array, 0.0, np.inf, least_allowed=False)
+
+
+def _without_income(baseline: Baseline, income: Array) -> list[Fault]:
+    return [
+        Fault(f"{baseline.economy(n)} is left without income ({income[n]:.3g})", mend="a smaller surplus of its trade")
+        for n in np.flatnonzero(~(income > 0))[:NAMED]
+    ]
+
+
 def _stuck(
     baseline: Baseline, problem: "Problem", income: Array, sweeps: int, residual: float, tol: float
 ) -> ModelError:
@@ -250,10 +290,7 @@ def _stuck(
     _, N = baseline.shape
     used, link = np.zeros_like(problem.used), np.zeros((N, N), dtype=np.bool_)
     in_use(problem.A, problem.inputs, problem.final, problem.traded, used, link)
-    faults = [
-        Fault(f"{baseline.economy(n)} is left without income ({income[n]:.3g})", mend="a smaller surplus of its trade")
-        for n in np.flatnonzero(~(income > 0))[:NAMED]
-    ]
+    faults = _without_income(baseline, income)
     faults += [fault for fault, *_ in one_way(baseline, link)[:NAMED]]
     return ModelError(
         f"the equilibrium has not converged: residual {residual:.2e} after {sweeps} sweeps, asked for {tol:.0e}",

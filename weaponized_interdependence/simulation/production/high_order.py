@@ -24,7 +24,8 @@ class HighOrderExposure:
 
     0 to 1 in a table without negative cells; where value added is below zero somewhere, all but `sold` may lie outside.
 
-    `economy_sold` is weighted by value added (value added lost over value added), `economy_bought` by output.
+    `economy_sold` is weighted by value added (value added lost over value added), `economy_bought` by the value added
+    that output holds, along its chains.
     """
 
     sold: Array

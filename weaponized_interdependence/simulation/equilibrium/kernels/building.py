@@ -58,7 +58,7 @@ def weights(
                 if abs(most) > FAR:
                     shift[j, n] = most
                 for i in range(N):
-                    if logs[i] != shift[j, n]:
+                    if A[j, n, i] > 0.0 and logs[i] != shift[j, n]:  # zeros stay, where the power would overflow too
                         A[j, n, i] *= math.exp(logs[i] - shift[j, n])
         taxed[j] = tariffs or taxes
         levied[j] = taxes

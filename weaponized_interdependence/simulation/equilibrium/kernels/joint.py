@@ -47,10 +47,13 @@ def joint(
         weight[d] = max(1.0, p.theta[d // N]) if d < cells else 1.0
     least, mark, since, used = np.inf, np.inf, 0, 0
     m = memory_of(steps, len(z))
-    while used < most - 1 and since < patience:
+    while True:
+        last = used >= most - 1 or since >= patience
+        if last:
+            copied(z, best)
         residual = sweep(p, z, g, s, caution)
         used += 1
-        if residual <= tol:
+        if last or residual <= tol:
             return used, residual
         if residual < least:
             least = residual
@@ -66,8 +69,6 @@ def joint(
             if not abs(z[d] - g[d]) <= BOUND:
                 z[d] = g[d]
             z[d] = min(max(z[d], -FARTHEST), FARTHEST)
-    copied(z, best)
-    return used + 1, sweep(p, z, g, s, caution)
 
 
 @compiled

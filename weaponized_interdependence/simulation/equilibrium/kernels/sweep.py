@@ -111,81 +111,78 @@ def in_logs(row: Floats, logc: Floats, power: float, terms: Floats) -> float:
     return most + math.log(total)
 
 
-@compiled
-def stray(p: Problem, j: int, n: int, logc: Floats, X: float, s: Scratch, lost: Floats) -> None:
-    """Price and purchases of one importer of one sector where the sum over exporters underflows.
+# Rows and blocks are handed over one by one below: with all that a pass reads handed over together, compiling takes half
+# as long again.
 
-    Adds what producers get to `lost` [i].
+
+@compiled
+def stray(
+    row: Floats, net: Floats, kept: Floats, power: float, shift: float, logc: Floats, X: float,
+    levy: Floats, lost: Floats,
+) -> tuple[float, float]:  # fmt: skip
+    """Log price of one importer of one sector where the sum over exporters underflows, and its imports net of tariffs.
+
+    `row`, `net` and `kept` are shares [i] with nothing, tariffs, and export taxes too taken off. Adds export taxes to
+    `levy` [i] and what producers get to `lost` [i].
     """
-    row, terms = p.A[j, n], np.empty(len(lost))
-    total = in_logs(row, logc, p.theta[j], terms)
-    s.log_price[j, n] = 0.0
+    terms = np.empty(len(lost))
+    total = in_logs(row, logc, power, terms)
     if total == -np.inf:
-        return
-    s.log_price[j, n] = -(total + p.shift[j, n]) / p.theta[j]
-    s.spent[n] += X
+        return 0.0, 0.0
+    bought = 0.0
     for i in range(len(lost)):
         if row[i] > 0:
-            border = X * terms[i]
-            if p.taxed[j] >= 0:
-                border *= p.net[p.taxed[j], n, i] / row[i]
-            kept = border
-            if p.levied[j] >= 0:
-                kept *= p.producer[p.levied[j], n, i] / p.net[p.taxed[j], n, i]
-            s.imports[n] += border
-            s.levy[i] += border - kept
-            lost[i] += kept
+            border = X * terms[i] * (net[i] / row[i])
+            got = border * (kept[i] / net[i])
+            bought += border
+            levy[i] += border - got
+            lost[i] += got
+    return -(total + shift) / power, bought
 
 
 @compiled
-def at_home(p: Problem, j: int, logc: Floats, ratio: Floats, s: Scratch) -> None:
+def at_home(
+    A: Floats, power: float, shift: Floats, logc: Floats, X: Floats, log_price: Floats, sold: Floats, imports: Floats
+) -> None:
     """Prices and sales of a sector that does not cross borders."""
     for n in range(len(logc)):
-        own = p.A[j, n, n]
-        X = ratio[n] * p.scale[j, n]
-        s.log_price[j, n] = logc[n] - (math.log(own) + p.shift[j, n]) / p.theta[j] if own > 0 else 0.0
-        s.sales[j, n] = X
-        s.spent[n] += X
-        s.imports[n] += X
+        own = A[n, n]
+        log_price[n] = logc[n] - (math.log(own) + shift[n]) / power if own > 0 else 0.0
+        sold[n] = X[n]
+        imports[n] += X[n]
 
 
 @compiled
-def abroad(p: Problem, j: int, logc: Floats, ratio: Floats, s: Scratch, lost: Floats, taxes: Floats) -> None:
+def abroad(
+    A: Floats, net: Floats, producer: Floats, tariffs: bool, taxing: bool, power: float, shift: Floats, logc: Floats,
+    X: Floats, u: Floats, log_price: Floats, sold: Floats, imports: Floats, levy: Floats, lost: Floats, taxes: Floats,
+) -> None:  # fmt: skip
     """Prices and sales of a sector that crosses borders. `lost` and `taxes` [i] are room to work in."""
     N = len(logc)
-    u, sold, log_price, power = s.u[j], s.sales[j], s.log_price[j], p.theta[j]
     least = logc[0]
     for i in range(1, N):
         least = min(least, logc[i])
     for i in range(N):
         u[i] = math.exp(power * (least - logc[i]))
         sold[i] = lost[i] = taxes[i] = 0.0
-    tariffs, taxing = p.taxed[j] >= 0, p.levied[j] >= 0
     for n in range(N):
-        X, row = ratio[n] * p.scale[j, n], p.A[j, n]
-        phi = dot(row, u)
+        row, kept = net[n], producer[n]
+        phi = dot(A[n], u)
         if phi < UNDERFLOW:
-            stray(p, j, n, logc, X, s, lost)
+            log_price[n], bought = stray(A[n], row, kept, power, shift[n], logc, X[n], levy, lost)
+            imports[n] += bought
             continue
-        log_price[n] = least - (math.log(phi) + p.shift[j, n]) / power
-        y = X / phi
-        s.spent[n] += X
-        if not tariffs:
-            s.imports[n] += X
-        else:
-            row = p.net[p.taxed[j], n]
-            s.imports[n] += y * dot(row, u)
-        if not taxing:
+        log_price[n] = least - (math.log(phi) + shift[n]) / power
+        y = X[n] / phi
+        imports[n] += y * dot(row, u) if tariffs else X[n]
+        for i in range(N):
+            sold[i] += kept[i] * y
+        if taxing:
             for i in range(N):
-                sold[i] += row[i] * y
-        else:
-            kept = p.producer[p.levied[j], n]
-            for i in range(N):
-                sold[i] += kept[i] * y
                 taxes[i] += (row[i] - kept[i]) * y
     for i in range(N):
         sold[i] = sold[i] * u[i] + lost[i]
-        s.levy[i] += taxes[i] * u[i]
+        levy[i] += taxes[i] * u[i]
 
 
 @compiled
@@ -243,14 +240,24 @@ def sweep(p: Problem, z: Floats, new: Floats, s: Scratch, caution: float) -> flo
     logc, ratio, logw = z[:cells].reshape((J, N)), z[cells : 2 * cells].reshape((J, N)), z[2 * cells :]
     new_c, new_r = new[:cells].reshape((J, N)), new[cells : 2 * cells].reshape((J, N))
     new_w = new[2 * cells :]
-    lost, taxes = np.empty(N), np.empty(N)
+    X, lost, taxes = np.empty(N), np.empty(N), np.empty(N)
     for n in range(N):
         s.imports[n] = s.levy[n] = s.spent[n] = 0.0
     for j in range(J):
+        for n in range(N):
+            X[n] = ratio[j, n] * p.scale[j, n]
+            s.spent[n] += X[n]
+        A, power, shift, price, sales = p.A[j], p.theta[j], p.shift[j], s.log_price[j], s.sales[j]
         if p.traded[j] == 0:
-            at_home(p, j, logc[j], ratio[j], s)
-        else:
-            abroad(p, j, logc[j], ratio[j], s, lost, taxes)
+            at_home(A, power, shift, logc[j], X, price, sales, s.imports)
+            continue
+        tariffs, taxing = p.taxed[j] >= 0, p.levied[j] >= 0
+        net = p.net[p.taxed[j]] if tariffs else A
+        producer = p.producer[p.levied[j]] if taxing else net
+        abroad(
+            A, net, producer, tariffs, taxing, power, shift, logc[j], X, s.u[j], price, sales, s.imports, s.levy,
+            lost, taxes,
+        )  # fmt: skip
     residual = wages(p, logw, s, new_w, caution)
     if caution == 0.0:
         residual = 0.0

@@ -135,21 +135,28 @@ def first_order(impacts: "pl.DataFrame", scenario: "Scenario", phase: str) -> No
 
 
 def moved_by(sensitivity: "pl.DataFrame", phase: str, most: int = 6) -> None:
-    """Which assumption moves the answer: the `most` with the largest total index, for each party."""
+    """Which assumption moves the answer: the `most` with the largest total index, for each party.
+
+    Over all horizons, and at the longest one: in between is in sensitivity.parquet.
+    """
     rows = sensitivity.filter(sensitivity["phase"] == phase).sort("total", descending=True, nulls_last=True).to_dicts()
     if not rows:
         return
     show.heading("WHICH ASSUMPTION MOVES IT: part of the variance of the loss (of GDP), equilibrium")
+    there = {r["horizon"] for r in rows}
+    longest = max((h for h in Horizon if h in there and h != Horizon.NONE), key=list(Horizon).index, default=None)
+    views = {Horizon.NONE: "over all horizons", longest: f"{longest} horizon"}
     for party in dict.fromkeys(r["party"] for r in sensitivity.to_dicts()):
-        mine = [r for r in rows if r["party"] == party][:most]
-        if not mine:
-            continue
-        show.say(_titled(party), indent=2)
-        columns = [show.Column("assumption", [r["assumption"] for r in mine])]
-        for index, head in (("first", "by itself, per cent"), ("total", "with all others, per cent")):
-            ends = [{"low": r[f"{index}_low"], "value": r[index], "high": r[f"{index}_high"]} for r in mine]
-            columns += _band(ends, head, 0.01)
-        show.table(columns, indent=4)
+        for horizon, when in views.items():
+            mine = [r for r in rows if r["party"] == party and r["horizon"] == horizon][:most]
+            if not mine:
+                continue
+            show.say(f"{_titled(party)}, {when}", indent=2)
+            columns = [show.Column("assumption", [r["assumption"] for r in mine])]
+            for index, head in (("first", "by itself, per cent"), ("total", "with all others, per cent")):
+                ends = [{"low": r[f"{index}_low"], "value": r[index], "high": r[f"{index}_high"]} for r in mine]
+                columns += _band(ends, head, 0.01)
+            show.table(columns, indent=4)
 
 
 def over_time(paths: "pl.DataFrame", scenario: "Scenario") -> None:

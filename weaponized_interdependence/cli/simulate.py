@@ -71,9 +71,7 @@ def simulate(
         int | None, option("--draws", min=0, help="draws of what equilibrium assumes; default 64; 0: corners")
     ] = None,
     seed: Annotated[int, option("--seed", min=0, help="of the draws")] = 0,
-    sensitivity: Annotated[
-        bool, option("--sensitivity", help="which assumption moves the answer (slow)")
-    ] = False,
+    sensitivity: Annotated[bool, option("--sensitivity", help="which assumption moves the answer (slow)")] = False,
     out: Annotated[Path | None, option("-o", "--out", help="run folder to write")] = None,
     overwrite: Annotated[bool, option("--overwrite", help="replace the run that is there")] = False,
     phase: PhaseName = None,

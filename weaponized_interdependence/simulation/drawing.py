@@ -30,7 +30,9 @@ def drawing_of(draws: int | None, seed: int, sensitivity: bool, models: Sequence
     if draws and DRAWN not in models:
         faults.append(Fault(f"only the model {DRAWN} is drawn", mend="give an input-output table, and let it run"))
     if draws is not None and (draws < 0 or draws == 1):
-        faults.append(Fault(f"{draws} draws", mend="give at least 2 (a few hundred for ends to rest on), or 0 for none"))
+        faults.append(
+            Fault(f"{draws} draws", mend="give at least 2 (a few hundred for ends to rest on), or 0 for none")
+        )
     if sensitivity and (draws == 0 or DRAWN not in models):
         faults.append(Fault(f"sensitivity needs draws of the model {DRAWN}", mend="say how many, such as 128"))
     if seed < 0:

@@ -8,7 +8,7 @@ other starts from the nearest of them.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, overload
+from typing import Any, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ from weaponized_interdependence.simulation.equilibrium.batch_linear import Share
 from weaponized_interdependence.simulation.equilibrium.batch_sweeps import Block, Solved, at_baseline, iterate
 from weaponized_interdependence.simulation.equilibrium.economy import Array, Baseline, Equilibrium
 from weaponized_interdependence.simulation.equilibrium.problem import DeficitRule
-from weaponized_interdependence.simulation.equilibrium.solver import solve
+from weaponized_interdependence.simulation.equilibrium.solver import LEAST_TOL, solve
 
 __all__ = ["Counterfactual", "Equilibria", "solve_many"]
 
@@ -135,6 +135,7 @@ def solve_many(
     >>> np.round(100 * (1 - solve_many(world, dearer).real_income[:, 0]), 3).tolist()
     [0.0, 1.624, 4.279, 5.059]
     """
+    _refuse(tol, deficit_rule)
     several = _read(baseline, counterfactuals)
     answers = _empty(baseline, several)
     links = (baseline.share > 0).sum(axis=0)
@@ -157,6 +158,16 @@ def solve_many(
     for s in range(len(several)):
         shares[s] = answers.share_of(s)
     return replace(answers, share=shares)
+
+
+def _refuse(tol: float, rule: str) -> None:
+    faults = []
+    if not LEAST_TOL <= tol < 1:
+        faults.append(Fault(f"tol is {tol:g}", "tol", f"give a number from {LEAST_TOL:g} up to 1"))
+    if rule not in get_args(DeficitRule):
+        faults.append(Fault(f"deficit_rule is {rule!r}", "deficit_rule", f"use {' or '.join(get_args(DeficitRule))}"))
+    if faults:
+        raise InputError("equilibria cannot be asked for with these arguments", faults=faults)
 
 
 def _read(world: Baseline, counterfactuals: Iterable[Counterfactual]) -> tuple[Changed, ...]:

@@ -2,7 +2,7 @@
 
 After Chowdhry, Hinz, Kamin and Wanner (2024, Economic Policy), whose questions these are:
 
-    loss[n]        income[n] (1 - real income hat[n]), money of the baseline: what n would give to be spared
+    loss[n]        income[n] (1 - real income hat[n]), money: what n would give to be spared
     actual         the measures as they are, by the coalition
     horizontal     the same measures by every economy          what a wider coalition could do
     vertical       an embargo by the coalition                 what deeper measures could do
@@ -25,12 +25,15 @@ import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError
 from weaponized_interdependence.simulation.equilibrium.batch import Counterfactual, solve_many
+from weaponized_interdependence.simulation.equilibrium.batch_cells import changed
 from weaponized_interdependence.simulation.equilibrium.economy import SUMS_TO_ONE, Array, Baseline
 from weaponized_interdependence.simulation.equilibrium.solver import levels
 
 Bools = npt.NDArray[np.bool_]
 
 BENCHMARKS = ("actual", "horizontal", "vertical", "autarky")
+
+NOISE = 10.0  # tolerances: a smaller change of real income is not told from none
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,8 @@ class Case:
     - `target`, `coalition`: positions of economies, apart from each other
     - `measures`: what is laid on trade between each member and the target, all members at once; of its arrays only the
       cells between a target and another economy count. Its `theta`, where given, holds for every evaluation
+    - `incomes` [n]: income before in which losses are counted, where that is not the baseline's own: that of a table
+      whose trade was balanced for the baseline
 
     InputError lists every fault.
     """
@@ -48,6 +53,7 @@ class Case:
     target: tuple[int, ...]
     coalition: tuple[int, ...]
     measures: Counterfactual
+    incomes: Array | None = None
 
     def __post_init__(self) -> None:
         N = self.baseline.shape[1]
@@ -66,6 +72,22 @@ class Case:
             faults.append(
                 Fault("has deficits, which an economy without trade cannot have", "baseline", "give balance(baseline)")
             )
+        off = np.abs(levels(self.baseline).imbalance)
+        if off.max() > SUMS_TO_ONE:
+            name = self.baseline.economy(int(off.argmax()))
+            faults.append(
+                Fault(
+                    f"value added does not agree with the shares: the trade of {name} is off balance by "
+                    f"{off.max():.1e} of it, and losses would hold that",
+                    "baseline",
+                    "take shares, and value added times wage, of solve(baseline)",
+                )
+            )
+        faults += changed(self.baseline, self.measures, "measures")[1]
+        if self.measures.deficit is not None:
+            faults.append(Fault("hold deficits, which are no measure", "measures", "leave them out"))
+        if self.incomes is not None and (np.shape(self.incomes) != (N,) or not (np.asarray(self.incomes) > 0).all()):
+            faults.append(Fault(f"incomes are not {N} numbers above zero", "incomes"))
         if faults:
             raise InputError("no coalition to evaluate", faults=faults)
 
@@ -78,12 +100,17 @@ class Case:
     def theta(self) -> Array:
         """Trade elasticities [j] of every evaluation."""
         theta = self.baseline.theta if self.measures.theta is None else self.measures.theta
-        return np.asarray(theta, dtype=np.float64)
+        return np.broadcast_to(np.asarray(theta, dtype=np.float64), self.baseline.theta.shape)
 
     @cached_property
     def income(self) -> Array:
-        """Income before [n]."""
+        """Income before [n], of the baseline."""
         return levels(self.baseline).income
+
+    @cached_property
+    def worth(self) -> Array:
+        """Income before [n] that losses are counted in."""
+        return self.income if self.incomes is None else np.asarray(self.incomes, dtype=np.float64)
 
     @cached_property
     def by_everyone(self) -> Counterfactual:
@@ -161,9 +188,9 @@ def _by_everyone(case: Case) -> Counterfactual:
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """Losses under several coalitions, money of the baseline, negative where an economy gains.
+    """Losses under several coalitions, money of `Case.worth`, negative where an economy gains.
 
-    - `money` [s, n]; NaN where there is no equilibrium, for the reason in `unsolved`
+    - `money` [s, n]; 0 where the tolerance does not tell it from none; NaN where there is no equilibrium, for the reason in `unsolved`
     - `target`, `senders`, `others`, `world` [s]: sums over the target, the members of that coalition, and the rest
     - `target_share` [s]: of the target's income before
     """
@@ -183,7 +210,7 @@ def losses(case: Case, coalitions: Sequence[tuple[Iterable[int], bool]], *, tol:
     found = solve_many(
         case.baseline, (case.laid(members, embargo=embargo) for members, embargo in listed), tol=tol, skip=True
     )
-    money = case.income * (1.0 - found.real_income)
+    money = case.worth * told(1.0 - found.real_income, tol)
     target = money[:, list(case.target)].sum(axis=1)
     senders = np.array([money[s, list(members)].sum() for s, (members, _) in enumerate(listed)])
     world = money.sum(axis=1)
@@ -193,9 +220,18 @@ def losses(case: Case, coalitions: Sequence[tuple[Iterable[int], bool]], *, tol:
         senders=senders,
         others=world - target - senders,
         world=world,
-        target_share=target / case.income[list(case.target)].sum(),
+        target_share=target / case.worth[list(case.target)].sum(),
         unsolved={s: fault.what for s, fault in found.unsolved.items()},
     )
+
+
+def told(shares: Array, tol: float) -> Array:
+    """Shares of income, 0 where solutions to this tolerance do not tell them from none.
+
+    What rounding leaves of a loss that is none would otherwise be divided by another such.
+    """
+    known: Array = np.where(np.abs(shares) <= NOISE * tol, 0.0, shares)
+    return known
 
 
 def autarky(baseline: Baseline, n: int, theta: Array | None = None) -> float:
@@ -203,7 +239,8 @@ def autarky(baseline: Baseline, n: int, theta: Array | None = None) -> float:
 
         ln(w/P) = -a' (I - G')^-1 (-ln(pi_nn) / theta),    times value added over income: tariff revenue is lost
 
-    with a the consumption shares and G[k, j] the input shares of n. Needs a baseline without deficits. Source:
+    with a the consumption shares and G[k, j] the input shares of n, over the sectors that its own consumption needs.
+    Needs a baseline without deficits, and without duties on sales at home. Source:
     Arkolakis, Costinot and Rodriguez-Clare (2012, American Economic Review 102(1)), with inputs as in Caliendo and
     Parro (2015).
 
@@ -217,11 +254,13 @@ def autarky(baseline: Baseline, n: int, theta: Array | None = None) -> float:
     """
     home = baseline.share[:, n, n]
     inputs = baseline.input_share[:, :, n]
-    used = (home > 0) | (baseline.share[:, n].sum(axis=1) > 0)
-    if (used & (home <= 0)).any():
+    needed = baseline.consumption_share[:, n] > 0
+    for _ in home:
+        needed = needed | (inputs[:, needed] > 0).any(axis=1)
+    if (needed & (home <= 0)).any():
         return 0.0
     elasticity = baseline.theta if theta is None else theta
-    own = np.where(used, -np.log(np.where(used, home, 1.0)), 0.0) / elasticity
+    own = np.where(needed, -np.log(np.where(needed, home, 1.0)), 0.0) / elasticity
     prices = np.linalg.solve(np.eye(len(home)) - inputs.T, own)
     dearer = float(np.exp(baseline.consumption_share[:, n] @ prices))
     return float(baseline.value_added[n] / levels(baseline).income[n]) / dearer
@@ -230,10 +269,10 @@ def autarky(baseline: Baseline, n: int, theta: Array | None = None) -> float:
 def benchmarks(case: Case, *, tol: float = 1e-9) -> pl.DataFrame:
     """Actual measures against the most that a wider or a deeper coalition could do.
 
-    Returns, by benchmark: target_loss, coalition_loss, others_loss, world_loss (money of the baseline, of the same
-    economies throughout), target_loss_share (of income before), realised (target's loss under actual over that under
-    the benchmark; null where the benchmark does not hurt), why (a benchmark without an equilibrium: then its numbers
-    are null). In autarky the loss of a single target is the closed form.
+    Returns, by benchmark: target_loss, coalition_loss, others_loss, world_loss (money, of the same economies
+    throughout: `coalition` is that of the case even where more join), target_loss_share (of income before), payoff
+    (null where the coalition does not lose), realised (target's loss under actual over that under the benchmark; null
+    where the benchmark does not hurt), why (a benchmark without an equilibrium: then its numbers are null).
     """
     asked = [
         (case.coalition, False),
@@ -242,11 +281,7 @@ def benchmarks(case: Case, *, tol: float = 1e-9) -> pl.DataFrame:
         (case.everyone, True),
     ]
     found = losses(case, asked, tol=tol)
-    loss, share = found.target.copy(), found.target_share.copy()
-    if len(case.target) == 1 and 3 not in found.unsolved:
-        (t,) = case.target
-        share[3] = 1.0 - autarky(case.baseline, t, case.theta)
-        loss[3] = share[3] * case.income[t]
+    loss = found.target
     members = found.money[:, list(case.coalition)].sum(axis=1)
     rest = [n for n in case.everyone if n not in case.coalition]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -255,14 +290,15 @@ def benchmarks(case: Case, *, tol: float = 1e-9) -> pl.DataFrame:
         {
             "benchmark": BENCHMARKS,
             "target_loss": loss,
-            "target_loss_share": share,
+            "target_loss_share": found.target_share,
             "coalition_loss": members,
             "others_loss": found.money[:, rest].sum(axis=1),
-            "world_loss": loss + members + found.money[:, rest].sum(axis=1),
+            "world_loss": found.world,
+            "payoff": [payoff(a, b) for a, b in zip(loss, members, strict=True)],
             "realised": realised,
             "why": [found.unsolved.get(s) for s in range(4)],
         },
-        schema_overrides={"why": pl.String},
+        schema_overrides={"why": pl.String, "payoff": pl.Float64},
     ).with_columns(pl.selectors.float().fill_nan(None))
 
 
@@ -272,7 +308,9 @@ def marginal_values(case: Case, *, embargo: bool = False, tol: float = 1e-9) -> 
     - multilateral, unilateral: money the target loses because the member takes part; _share, of its income before.
       Either may be negative: some who join take trade from others who had sold dearer
     - own_loss (and _share of its own income): in the coalition as it is; alone_loss: when it acts alone
-    - payoff_alone: money the target loses for each unit the member loses, acting alone; null where the member gains
+    - payoff_alone: money the target loses for each unit the member loses, acting alone; null where the member does not
+      lose
+    - why: which evaluation has no equilibrium, and for what reason; what hangs on it is null
     """
     whole = set(case.coalition)
     asked = [(case.coalition, embargo)]
@@ -280,23 +318,29 @@ def marginal_values(case: Case, *, embargo: bool = False, tol: float = 1e-9) -> 
     asked += [((m,), embargo) for m in case.coalition]
     found = losses(case, asked, tol=tol)
     k = len(case.coalition)
-    size = case.income[list(case.target)].sum()
+    size = case.worth[list(case.target)].sum()
+    adds = told(found.target_share[0] - found.target_share[1 : 1 + k], tol)
     own = found.money[0, list(case.coalition)]
     alone = found.senders[1 + k :]
+    evaluated = ["all together", *["without it"] * k, *["alone"] * k]
     rows = {
         "member": [case.baseline.economy(m) for m in case.coalition],
-        "multilateral": found.target[0] - found.target[1 : 1 + k],
-        "multilateral_share": (found.target[0] - found.target[1 : 1 + k]) / size,
+        "multilateral": adds * size,
+        "multilateral_share": adds,
         "unilateral": found.target[1 + k :],
-        "unilateral_share": found.target[1 + k :] / size,
+        "unilateral_share": found.target_share[1 + k :],
         "own_loss": own,
-        "own_loss_share": own / case.income[list(case.coalition)],
+        "own_loss_share": own / case.worth[list(case.coalition)],
         "alone_loss": alone,
         "payoff_alone": [payoff(a, b) for a, b in zip(found.target[1 + k :], alone, strict=True)],
+        "why": [
+            "; ".join(f"{evaluated[s]}: {found.unsolved[s]}" for s in (0, 1 + m, 1 + k + m) if s in found.unsolved)
+            or None
+            for m in range(k)
+        ],
     }
-    return pl.DataFrame(rows, schema_overrides={"member": pl.String, "payoff_alone": pl.Float64}).with_columns(
-        pl.selectors.float().fill_nan(None)
-    )
+    types = {"member": pl.String, "payoff_alone": pl.Float64, "why": pl.String}
+    return pl.DataFrame(rows, schema_overrides=types).with_columns(pl.selectors.float().fill_nan(None))
 
 
 def payoff(imposed: float, incurred: float) -> float | None:

@@ -11,7 +11,7 @@ import polars as pl
 
 from weaponized_interdependence.errors import InputError, ModelError
 from weaponized_interdependence.simulation.equilibrium.batch import solve_many
-from weaponized_interdependence.simulation.equilibrium.coalition import Case, gini, losses, payoff
+from weaponized_interdependence.simulation.equilibrium.coalition import NOISE, Case, gini, losses, payoff, told
 from weaponized_interdependence.simulation.equilibrium.economy import Array
 
 Stop = Literal["reached", "exhausted", "no gain"]
@@ -83,7 +83,7 @@ def _transfers(case: Case, transfer: Array, before: Array, after: Array, rounds:
             }
         ),
         loss_share=float(1.0 - after[members].mean()),
-        gini_before=gini(1.0 - before[members]),
+        gini_before=gini(told(1.0 - before[members], _EQUAL / NOISE)),
         target_loss_share_before=float(weight @ (1.0 - before[target])),
         target_loss_share_after=float(weight @ (1.0 - after[target])),
         rounds=rounds,
@@ -95,7 +95,7 @@ class Greedy:
     """A coalition built one member at a time; not the best there is, for no step looks past itself.
 
     - `steps`: step, member (who joined), target_loss, coalition_loss (money, of those in it by then), payoff (null
-      where they do not lose), target_loss_share
+      where they do not lose), target_loss_share (of income before)
     - `goal`: the target's loss that was to be reached, money; `stopped`: reached, exhausted (nobody is left), or no
       gain (nobody left adds to the target's loss)
     - `evaluated`: equilibria solved
@@ -119,41 +119,46 @@ def greedy_coalition(
 
     The payoff is the money that the target loses over the money that the members lose, at the coalition they then form;
     a coalition that does not lose comes before any that does, by the target's loss. Those who would not add to the
-    target's loss are passed over. Greedy is not optimal: another coalition of the same size may do better.
+    target's loss, by more than the tolerance tells, are passed over. Greedy is not optimal: another coalition of the
+    same size may do better.
 
     - `goal`: money the target is to lose; by default what the actual measures of `case.coalition` impose
     - `candidates`: who may join; by default every economy but the target. Outside `case.coalition` they take the mean
       of its measures (`Case.by_everyone`)
     - `embargo`: members lay an embargo instead of the measures
 
-    Errors: InputError where the goal is not above zero; ModelError where no evaluation has a solution.
+    Errors: InputError where the goal is not above zero; ModelError where the actual measures, or all evaluations of a
+    step, have no solution.
     """
     left = list(case.everyone if candidates is None else dict.fromkeys(candidates))
     if wrong := [case.baseline.economy(n) for n in left if n in case.target]:
         raise InputError("the target cannot join", where=", ".join(wrong), mend="leave it out of the candidates")
     evaluated = 0
     if goal is None:
-        goal = float(losses(case, [(case.coalition, False)], tol=tol).target[0])
-        evaluated = 1
+        actual = losses(case, [(case.coalition, False)], tol=tol)
+        if actual.unsolved:
+            raise ModelError("the actual measures have no equilibrium to take the goal from", mend=actual.unsolved[0])
+        goal, evaluated = float(actual.target[0]), 1
     if not goal > 0:
         raise InputError(f"the goal is {goal:g}; the target must lose something", mend="give a goal above zero")
     chosen: list[int] = []
     steps: list[tuple[int, str, float, float, float | None, float]] = []
-    imposed, stopped = 0.0, "exhausted"
+    share, stopped = 0.0, "exhausted"
     while left:
         found = losses(case, [((*chosen, n), embargo) for n in left], tol=tol)
         evaluated += len(left)
         if len(found.unsolved) == len(left):
             raise ModelError("no candidate has an equilibrium", mend=next(iter(found.unsolved.values())))
-        able = np.flatnonzero(found.target > imposed * (1.0 + tol))
+        able = np.flatnonzero(found.target_share > share + NOISE * tol)
         if not able.size:
             stopped = "no gain"
             break
         best = max(able.tolist(), key=lambda k: _merit(float(found.target[k]), float(found.senders[k])))
         imposed, incurred = float(found.target[best]), float(found.senders[best])
+        share = float(found.target_share[best])
         chosen.append(left.pop(best))
         name = case.baseline.economy(chosen[-1])
-        steps.append((len(chosen), name, imposed, incurred, payoff(imposed, incurred), float(found.target_share[best])))
+        steps.append((len(chosen), name, imposed, incurred, payoff(imposed, incurred), share))
         if imposed >= goal:
             stopped = "reached"
             break

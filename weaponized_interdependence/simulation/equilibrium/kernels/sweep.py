@@ -186,47 +186,76 @@ def abroad(
 
 
 @compiled
-def deficits(p: Problem, logw: Floats, found: Floats) -> None:
+def deficits(
+    given: Floats, proportional: int, value_added: Floats, group: Ints, size: Floats, logw: Floats, found: Floats
+) -> None:
     """What each economy spends beyond its income, at these wages."""
-    if p.proportional == 0:
-        copied(found, p.deficit)
+    if proportional == 0:
+        copied(found, given)
         return
-    gap = np.zeros(len(p.size))
+    gap = np.zeros(len(size))
     for n in range(len(logw)):
-        found[n] = math.exp(logw[n]) * p.value_added[n]
-        gap[p.group[n]] += p.deficit[n] * found[n]
+        found[n] = math.exp(logw[n]) * value_added[n]
+        gap[group[n]] += given[n] * found[n]
     for n in range(len(logw)):
-        g = p.group[n]
-        found[n] *= p.deficit[n] - gap[g] / p.size[g]
+        found[n] *= given[n] - gap[group[n]] / size[group[n]]
 
 
 @compiled
-def wages(p: Problem, logw: Floats, s: Scratch, new: Floats, caution: float) -> float:
+def wages(
+    added: Floats, sales: Floats, value_added: Floats, spent: Floats, imports: Floats, levy: Floats, deficit: Floats,
+    ease: Floats, caution: float, logw: Floats, income: Floats, earned: Floats, new: Floats,
+) -> float:  # fmt: skip
     """Income, and the log wages that would pay each economy what it earned; the largest imbalance of trade.
 
     The imbalance is exports less imports and deficit, over value added.
     """
-    J, N = p.shift.shape
-    deficit, sold, total = np.empty(N), np.zeros(N), np.zeros(len(p.size))
-    deficits(p, logw, deficit)
+    J, N = added.shape
+    sold = np.zeros(N)
     for n in range(N):
-        s.earned[n] = 0.0
+        earned[n] = 0.0
     for j in range(J):
         for n in range(N):
-            s.earned[n] += p.added[j, n] * s.sales[j, n]
-            sold[n] += s.sales[j, n]
+            earned[n] += added[j, n] * sales[j, n]
+            sold[n] += sales[j, n]
     worst = 0.0
     for n in range(N):
-        paid = math.exp(logw[n]) * p.value_added[n]
-        s.income[n] = paid + (s.spent[n] - s.imports[n]) + s.levy[n] + deficit[n]
-        worst = max(worst, abs(sold[n] + s.levy[n] - s.imports[n] + deficit[n]) / paid)
-        gap = caution * p.ease[n] * math.log(max(s.earned[n], 1e-9 * paid) / paid)
+        paid = math.exp(logw[n]) * value_added[n]
+        income[n] = paid + (spent[n] - imports[n]) + levy[n] + deficit[n]
+        worst = max(worst, abs(sold[n] + levy[n] - imports[n] + deficit[n]) / paid)
+        gap = caution * ease[n] * math.log(max(earned[n], 1e-9 * paid) / paid)
         new[n] = logw[n] + min(max(gap, -BOUND), BOUND)
-        total[p.group[n]] += math.exp(new[n]) * p.value_added[n]
-    for n in range(N):
-        g = p.group[n]
-        new[n] += math.log(p.size[g] / total[g])
     return worst
+
+
+@compiled
+def normalised(logw: Floats, value_added: Floats, group: Ints, size: Floats) -> None:
+    """Move log wages in place so that each group has the value added it had."""
+    total = np.zeros(len(size))
+    for n in range(len(logw)):
+        total[group[n]] += math.exp(logw[n]) * value_added[n]
+    for n in range(len(logw)):
+        logw[n] += math.log(size[group[n]] / total[group[n]])
+
+
+@compiled
+def required(
+    inputs: Floats, added: Floats, final: Floats, log_price: Floats, sales: Floats, logw: Floats, income: Floats,
+    cost: Floats, demand: Floats,
+) -> None:  # fmt: skip
+    """Log unit costs and spending [j, n] that follow from prices and wages, sales and income."""
+    J, N = added.shape
+    for j in range(J):
+        for n in range(N):
+            cost[j, n] = added[j, n] * logw[n]
+            demand[j, n] = final[j, n] * income[n]
+    for k in range(J):  # inputs are read once for both
+        wanted, price = demand[k], log_price[k]
+        for j in range(J):
+            share, paid, sold = inputs[k, j], cost[j], sales[j]
+            for n in range(N):
+                wanted[n] += share[n] * sold[n]
+                paid[n] += share[n] * price[n]
 
 
 @compiled
@@ -240,48 +269,44 @@ def sweep(p: Problem, z: Floats, new: Floats, s: Scratch, caution: float) -> flo
     logc, ratio, logw = z[:cells].reshape((J, N)), z[cells : 2 * cells].reshape((J, N)), z[2 * cells :]
     new_c, new_r = new[:cells].reshape((J, N)), new[cells : 2 * cells].reshape((J, N))
     new_w = new[2 * cells :]
-    X, lost, taxes = np.empty(N), np.empty(N), np.empty(N)
+    added, scale, theta, value_added = p.added, p.scale, p.theta, p.value_added
+    imports, levy, spent, income = s.imports, s.levy, s.spent, s.income
+    X, lost, taxes, deficit = np.empty(N), np.empty(N), np.empty(N), np.empty(N)
     for n in range(N):
-        s.imports[n] = s.levy[n] = s.spent[n] = 0.0
+        imports[n] = levy[n] = spent[n] = 0.0
     for j in range(J):
         for n in range(N):
-            X[n] = ratio[j, n] * p.scale[j, n]
-            s.spent[n] += X[n]
-        A, power, shift, price, sales = p.A[j], p.theta[j], p.shift[j], s.log_price[j], s.sales[j]
+            X[n] = ratio[j, n] * scale[j, n]
+            spent[n] += X[n]
+        A, price, sales = p.A[j], s.log_price[j], s.sales[j]
         if p.traded[j] == 0:
-            at_home(A, power, shift, logc[j], X, price, sales, s.imports)
+            at_home(A, theta[j], p.shift[j], logc[j], X, price, sales, imports)
             continue
         tariffs, taxing = p.taxed[j] >= 0, p.levied[j] >= 0
         net = p.net[p.taxed[j]] if tariffs else A
         producer = p.producer[p.levied[j]] if taxing else net
         abroad(
-            A, net, producer, tariffs, taxing, power, shift, logc[j], X, s.u[j], price, sales, s.imports, s.levy,
+            A, net, producer, tariffs, taxing, theta[j], p.shift[j], logc[j], X, s.u[j], price, sales, imports, levy,
             lost, taxes,
         )  # fmt: skip
-    residual = wages(p, logw, s, new_w, caution)
+    deficits(p.deficit, p.proportional, value_added, p.group, p.size, logw, deficit)
+    residual = wages(
+        added, s.sales, value_added, spent, imports, levy, deficit, p.ease, caution, logw, income, s.earned, new_w
+    )
+    normalised(new_w, value_added, p.group, p.size)
     if caution == 0.0:
         residual = 0.0
-    for j in range(J):
-        for n in range(N):
-            new_c[j, n] = p.added[j, n] * logw[n]
-            new_r[j, n] = p.final[j, n] * s.income[n]
-    for k in range(J):  # inputs are read once for both
-        demand, price = new_r[k], s.log_price[k]
-        for j in range(J):
-            share, cost, sales = p.inputs[k, j], new_c[j], s.sales[j]
-            for n in range(N):
-                demand[n] += share[n] * sales[n]
-                cost[n] += share[n] * price[n]
+    required(p.inputs, added, p.final, s.log_price, s.sales, logw, income, new_c, new_r)
     total = residual
     for j in range(J):
-        weight = max(1.0, p.theta[j])
+        weight = max(1.0, theta[j])
         for n in range(N):
             gap = weight * abs(new_c[j, n] - logc[j, n])
-            spent = ratio[j, n] * p.scale[j, n]
-            if new_r[j, n] != spent:
-                gap = max(gap, abs(1.0 - spent / new_r[j, n]) if new_r[j, n] != 0.0 else 1.0)
+            had = ratio[j, n] * scale[j, n]
+            if new_r[j, n] != had:
+                gap = max(gap, abs(1.0 - had / new_r[j, n]) if new_r[j, n] != 0.0 else 1.0)
             residual = max(residual, gap)
             total += gap
-            new_r[j, n] /= p.scale[j, n]
-            new_c[j, n] += p.added[j, n] * (new_w[n] - logw[n])
+            new_r[j, n] /= scale[j, n]
+            new_c[j, n] += added[j, n] * (new_w[n] - logw[n])
     return residual if math.isfinite(total) else np.inf  # a maximum may forget a NaN, a sum never does

@@ -37,16 +37,16 @@ demo: $(STAMP)
 	$(BIN)/wi demo $(DEMO)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" -n auto
 
 test-all: $(STAMP)
-	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -q
+	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -q -n auto
 
 # The lower bounds that pyproject.toml promises, tried (needs uv).
 test-lowest:
 	uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .lowest-venv
 	uv pip install --quiet --python .lowest-venv/bin/python --resolution lowest-direct -r pyproject.toml --group dev
-	PYTHONPATH=. .lowest-venv/bin/python -m pytest -q -m "not slow" -p no:cacheprovider
+	PYTHONPATH=. .lowest-venv/bin/python -m pytest -q -m "not slow" -n auto -p no:cacheprovider
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

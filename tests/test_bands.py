@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from weaponized_interdependence.errors import UsageError
+from weaponized_interdependence.errors import Fault, ModelError, UsageError
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.schemas import SENSITIVITY
+from weaponized_interdependence.simulation import bands as bands_module
 from weaponized_interdependence.simulation.bands import (
     DENIED,
     HORIZON,
@@ -85,7 +86,7 @@ def known(world: World, theta: dict[str, Any]) -> World:
 def test_bands_are_quantiles_of_impacts_solved_one_draw_at_a_time(world: World, asked: Asked) -> None:
     """Plain reference: the registered model itself, run for every draw, its IMPACTS collected, then quantiles."""
     cells, draws = measures(), 16
-    fast = equilibrium_bands(world, cells, asked, ["short", "long"], draws=draws, seed=3)
+    fast, _ = equilibrium_bands(world, cells, asked, ["short", "long"], draws=draws, seed=3)
     factors = factors_of(world, laid(world, cells))
     values = draw(factors, draws, seed=3).values
     names = [f.name for f in factors]
@@ -117,7 +118,9 @@ def test_bands_are_quantiles_of_impacts_solved_one_draw_at_a_time(world: World, 
 def test_value_lies_inside_and_bands_of_sums_are_not_sums_of_bands(world: World, asked: Asked) -> None:
     cells = measures()
     impacts = to_impacts(equilibrium(world, cells), "s", "p", PARTIES, ECONOMIES, asked.gdp)
-    made = with_bands(impacts, equilibrium_bands(world, cells, asked, ["short", "medium", "long"], draws=64, seed=1))
+    bands, left_out = equilibrium_bands(world, cells, asked, ["short", "medium", "long"], draws=64, seed=1)
+    assert left_out == 0
+    made = with_bands(impacts, bands)
     assert made.height == impacts.height
     assert made["value"].equals(impacts["value"])
     there = made.drop_nulls("value")
@@ -132,7 +135,7 @@ def test_without_any_band_low_value_and_high_are_one(world: World, asked: Asked)
     theta = {h: frame["theta"].to_numpy() for h, frame in world.theta.items()}
     held, cells = known(world, theta), measures(0.7, 0.7, 0.7)
     impacts = to_impacts(equilibrium(held, cells), "s", "p", PARTIES, ECONOMIES, asked.gdp)
-    made = with_bands(impacts, equilibrium_bands(held, cells, asked, ["long"], draws=8, seed=1))
+    made = with_bands(impacts, equilibrium_bands(held, cells, asked, ["long"], draws=8, seed=1)[0])
     long = made.filter(pl.col("horizon") == "long").drop_nulls("value")
     spread = (long["high"] - long["low"]).abs().to_numpy()
     assert (spread <= 1e-6 * long["value"].abs().to_numpy() + 1e-7).all()
@@ -146,7 +149,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_threads() -> None:
         "from weaponized_interdependence.simulation.elasticities import load\n"
         "w = world_of(t.a_table(), load())\n"
         "a = Asked(t.PARTIES, dict.fromkeys(t.ECONOMIES, 100.0))\n"
-        "b = equilibrium_bands(w, t.measures(), a, ['long'], draws=64, seed=5)\n"
+        "b, _ = equilibrium_bands(w, t.measures(), a, ['long'], draws=64, seed=5)\n"
         "print(hashlib.sha256(b['low'].to_numpy().tobytes() + b['high'].to_numpy().tobytes()).hexdigest())\n"
     )
     made = set()
@@ -170,7 +173,7 @@ def test_first_year_thetas_by_sector_keep_their_ratios(world: World, asked: Aske
     theta = {h: frame["theta"].to_numpy() for h, frame in world.theta.items()}
     held, cells = known(world, {**theta, "short": np.array([0.5, 2.0, 5.0])}), measures(0.7, 0.7, 0.7)
     impacts = to_impacts(equilibrium(held, cells, ["short"]), "s", "p", PARTIES, ECONOMIES, asked.gdp)
-    bands = equilibrium_bands(held, cells, asked, ["short"], draws=4, seed=1)
+    bands, _ = equilibrium_bands(held, cells, asked, ["short"], draws=4, seed=1)
     both = impacts.join(bands, on=KEYS, suffix="_drawn").drop_nulls("value")
     assert both.height > 50
     for end in ("low_drawn", "high_drawn"):
@@ -233,3 +236,42 @@ def test_sensitivity_names_what_is_open_and_the_horizon_matters(world: World, as
     assert DENIED in named["assumption"]
     assert set(rows["basis"]) == {"assumed"}  # the first year's theta is, and every index is a share of all
     assert named.filter(pl.col("assumption") == SHORT_THETA)["total"].item() == pytest.approx(0, abs=1e-9)
+
+
+def test_bundles_have_bands_too(world: World, asked: Asked) -> None:
+    bundles = {"RUS": np.array([0.5, 1.5, 0.0])}
+    priced = replace(asked, bundles=bundles)
+    impacts = to_impacts(equilibrium(world, measures(), bundles=bundles), "s", "p", PARTIES, ECONOMIES, asked.gdp)
+    bands, _ = equilibrium_bands(world, measures(), priced, ["long"], draws=32, seed=1)
+    made = with_bands(impacts, bands).filter(
+        (pl.col("metric") == "humanitarian_price_change") & (pl.col("horizon") == "long")
+    )
+    (row,) = made.to_dicts()
+    assert row["low"] < row["value"] < row["high"]
+    corner = impacts.filter((pl.col("metric") == "humanitarian_price_change") & (pl.col("horizon") == "long"))
+    assert (row["low"], row["high"]) != corner.select("low", "high").row(0)
+
+
+def test_draws_without_a_solution_are_counted_and_too_many_refused(
+    world: World, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No draw of this world fails by itself, so some are made to."""
+    real = bands_module.solve_many
+
+    def failing(every: int) -> Any:
+        def some(base: Any, states: Any, **more: Any) -> Any:
+            solved = real(base, states, **more)
+            bad = range(0, len(solved), every)
+            for name in ("wage", "price", "price_index", "expenditure", "income", "real_income", "real_wage"):
+                getattr(solved, name)[list(bad)] = np.nan
+            return replace(solved, unsolved={s: Fault("no solution") for s in bad})
+
+        return some
+
+    monkeypatch.setattr(bands_module, "solve_many", failing(8))
+    bands, left_out = equilibrium_bands(world, measures(), asked, ["short", "long"], draws=32, seed=1)
+    assert left_out == 8
+    assert bands.filter(pl.col("metric") == "loss")["low"].is_nan().sum() == 0
+    monkeypatch.setattr(bands_module, "solve_many", failing(1))
+    with pytest.raises(ModelError, match="32 of 32 draws at the long horizon"):
+        equilibrium_bands(world, measures(), asked, ["long"], draws=32, seed=1)

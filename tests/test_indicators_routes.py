@@ -526,6 +526,7 @@ def test_ways_around_each_node_equal_the_network_without_it(ties: Ties) -> None:
                 assert found[v][s, t] == pytest.approx(want)
 
 
+@pytest.mark.slow
 def test_more_equal_chains_than_can_be_counted_are_refused() -> None:
     """Two nodes a stage, all joined: 2^1100 chains, beyond the largest number in floating point."""
     ties = [(f"n{k:04}{i}", f"n{k + 1:04}{j}", 1.0) for k in range(1100) for i in "ab" for j in "ab"]

@@ -14,17 +14,24 @@ between two of them is not noise.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from weaponized_interdependence.errors import UsageError
+from weaponized_interdependence.errors import Fault, ModelError, UsageError
 from weaponized_interdependence.io_table import goods_sectors
 from weaponized_interdependence.schemas import SENSITIVITY
 from weaponized_interdependence.simulation.equilibrium.batch import Counterfactual, Equilibria, solve_many
-from weaponized_interdependence.simulation.general_equilibrium import MODEL, WHOLE, World, cell_array, output_lost
+from weaponized_interdependence.simulation.general_equilibrium import (
+    MODEL,
+    World,
+    bundle_prices,
+    cell_array,
+    denial,
+    output_lost,
+)
 from weaponized_interdependence.simulation.impact import ALL, COALITION, TARGETS, THIRD_PARTIES, groups_of
 from weaponized_interdependence.simulation.input_output import items_of
 from weaponized_interdependence.simulation.sectors import SectorShares
@@ -53,14 +60,9 @@ class Laid:
         low, value, high = self.denied
         down, up = (low, value) if place <= 0.5 else (value, high)
         part = down + (2 * place - (place > 0.5)) * (up - down)
-        banned = part >= WHOLE
-        some = (part > 0) & ~banned
-        cost = None
-        if some.any():
-            cost = np.ones_like(part)
-            at = np.nonzero(some)
-            cost[at] = (1.0 - part[at]) ** (-1.0 / theta[at[0]])
-        return Counterfactual(cost_change=cost, tariff=self.duty, banned=banned if banned.any() else None, theta=theta)
+        cost, banned = denial(part, theta)
+        some = cost if (cost > 1).any() else None
+        return Counterfactual(cost_change=some, tariff=self.duty, banned=banned if banned.any() else None, theta=theta)
 
 
 def laid(world: World, cells: SectorShares) -> Laid:
@@ -123,10 +125,11 @@ def _most_hit(world: World, measures: Laid) -> set[str]:
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """Whose answers: parties, and GDP of each economy (as shares of which losses are given)."""
+    """Whose answers: parties, GDP of each economy (as shares of which losses are given), and bundles [j] to price."""
 
     parties: Parties
     gdp: Mapping[str, float]
+    bundles: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def target(self) -> str:
@@ -144,25 +147,39 @@ class Asked:
 
 def equilibrium_bands(
     world: World, cells: SectorShares, asked: Asked, horizons: Sequence[str], *, draws: int, seed: int
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, int]:
     """5th and 95th percentile of every figure of the model: horizon, party, channel, item, metric, low, high.
 
     Loss in money, of GDP and of income; real wage, price index; output by sector. For COALITION, TARGETS, THIRD_PARTIES
     and WORLD also, summed draw by draw, and the ratios of target to coalition. The same seed gives the same numbers.
+
+    Beside them the number of draws, over all horizons, that have no solution and are left out. ModelError where that is
+    more than half of the draws of a horizon.
     """
     measures = laid(world, cells)
     drawn = draw(factors_of(world, measures), draws, seed=seed).values
-    frames = []
+    frames, left_out = [], 0
     for horizon in horizons:
         values = drawn.copy()
         values[:, -1] = PLACE[str(horizon)]
-        figures = [_figures(world, asked, part, solved) for part, solved in _solved(world, measures, values)]
+        figures: list[Floats] = []
+        unsolved: list[Fault] = []
+        for part, solved in _solved(world, measures, values):
+            figures.append(_figures(world, asked, part, solved))
+            unsolved += solved.unsolved.values()
+        if 2 * len(unsolved) > draws:
+            raise ModelError(
+                f"{len(unsolved)} of {draws} draws at the {horizon} horizon have no solution",
+                faults=unsolved[:3],
+                mend="narrow the bands of the elasticities, or ask for corners with no draws",
+            )
+        left_out += len(unsolved)
         spread = spread_of(np.concatenate(figures))
         names = _names(world, asked)
         frames.append(names.with_columns(low=spread.low, high=spread.high, horizon=pl.lit(str(horizon))))
     # A single target stands among the economies and among the groups.
     keys = ["horizon", "party", "item", "metric"]
-    return pl.concat(frames).unique(subset=keys, keep="first", maintain_order=True)
+    return pl.concat(frames).unique(subset=keys, keep="first", maintain_order=True), left_out
 
 
 def with_bands(impacts: pl.DataFrame, bands: pl.DataFrame) -> pl.DataFrame:
@@ -244,7 +261,7 @@ def equilibrium_sensitivity(
 
 
 def _solved(world: World, measures: Laid, values: Floats) -> Iterator[tuple[list[Counterfactual], Equilibria]]:
-    """The equilibria of all states of the assumptions (runs, factors), some hundreds at a time."""
+    """The equilibria of all states of the assumptions (runs, factors), some hundreds at a time; NaN where none is."""
     sectors = len(world.table.sectors)
     own = np.log(world.thetas(Horizon.SHORT))
     own = own - own.mean()
@@ -256,7 +273,7 @@ def _solved(world: World, measures: Laid, values: Floats) -> Iterator[tuple[list
         theta = np.clip(np.exp(log_theta), THETA_FLOOR, THETA_CEILING)
         middle = replace(world.base, theta=np.exp(np.median(np.log(theta), axis=0)))
         asked = [measures.at(t, float(at)) for t, at in zip(theta, place, strict=True)]
-        yield asked, solve_many(middle, asked)
+        yield asked, solve_many(middle, asked, skip=True)
 
 
 def _losses(world: World, solved: Equilibria) -> Floats:
@@ -274,7 +291,7 @@ def _names(world: World, asked: Asked) -> pl.DataFrame:
     plain = {
         Metric.LOSS: both, Metric.LOSS_GDP: both, Metric.REAL_INCOME_LOSS: both, Metric.REAL_WAGE_LOSS: economies,
         Metric.PRICE_INDEX_CHANGE: economies, Metric.LOSS_RATIO: [asked.target], Metric.LOSS_GDP_RATIO: [asked.target],
-        Metric.OUTPUT_LOSS: both,
+        Metric.HUMANITARIAN_PRICE_CHANGE: list(asked.bundles), Metric.OUTPUT_LOSS: both,
     }  # fmt: skip
     rows = [(party, ALL, metric.value) for metric, parties in plain.items() for party in parties]
     rows += [(party, item, Metric.OUTPUT_LOSS.value) for party in both for item in items]
@@ -303,14 +320,16 @@ def _figures(world: World, asked: Asked, states: Sequence[Counterfactual], solve
     of_gdp = share(gdp)
     target, coalition = names.index(asked.target), names.index(COALITION)
     ratios = [_over(each[:, target], each[:, coalition]) for each in (sums, of_gdp[:, len(economies) :])]
-    lost = np.stack([output_lost(world, state, solved[s]).T for s, state in enumerate(states)])  # (runs, n, j)
+    each = [solved[s] for s in range(len(states))]
+    priced = np.stack([bundle_prices(world, one, asked.bundles) for one in each])
+    lost = np.stack([output_lost(world, state, one).T for state, one in zip(states, each, strict=True)])  # (runs, n, j)
     grouped = np.einsum("gn,snj->sgj", members, lost)
     everyone = np.concatenate([lost, grouped], axis=1)
     before = world.output.T
     part = np.divide(lost, before, out=np.zeros_like(lost), where=before > 0)
     blocks = [
         loss, sums, of_gdp, share(world.income), 1 - solved.real_wage, solved.price_index - 1,
-        *(ratio[:, None] for ratio in ratios), everyone.sum(axis=2),
+        *(ratio[:, None] for ratio in ratios), priced, everyone.sum(axis=2),
         everyone.reshape(len(lost), -1), part.reshape(len(lost), -1),
     ]  # fmt: skip
     return np.concatenate(blocks, axis=1)

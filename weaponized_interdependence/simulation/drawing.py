@@ -9,6 +9,8 @@ from weaponized_interdependence.errors import Fault, UsageError
 from weaponized_interdependence.schemas import SENSITIVITY
 from weaponized_interdependence.simulation.impact import Answer
 from weaponized_interdependence.simulation.models import Setting
+from weaponized_interdependence.simulation.sectors import humanitarian_bundles
+from weaponized_interdependence.simulation.uncertainty.sensitivity import LEAST_DRAWS
 from weaponized_interdependence.terms import Horizon
 
 DRAWN = "equilibrium"  # the model whose assumptions can be drawn
@@ -33,6 +35,8 @@ def drawing_of(draws: int | None, seed: int, sensitivity: bool, models: Sequence
         faults.append(
             Fault(f"{draws} draws", mend="give at least 2 (a few hundred for ends to rest on), or 0 for none")
         )
+    if sensitivity and draws is not None and 0 < draws < LEAST_DRAWS:
+        faults.append(Fault(f"sensitivity of {draws} draws", mend=f"give at least {LEAST_DRAWS}, such as 128"))
     if sensitivity and (draws == 0 or DRAWN not in models):
         faults.append(Fault(f"sensitivity needs draws of the model {DRAWN}", mend="say how many, such as 128"))
     if seed < 0:
@@ -64,9 +68,11 @@ def drawn(
             SENSITIVITY.empty(),
             (f"{DRAWN}: phase {phase} has a quota and is not drawn: its bands are corners",),
         )
-    world, asked = setting.shared.world, Asked(setting.parties, answer.gdp or {})
+    assert setting.base.table is not None
+    bundles, _ = humanitarian_bundles(setting.base.flows, setting.base.table, setting.parties)
+    world, asked = setting.shared.world, Asked(setting.parties, answer.gdp or {}, bundles)
     horizons = rows["horizon"].unique(maintain_order=True).to_list()
-    bands = equilibrium_bands(world, setting.cells, asked, horizons, draws=drawing.draws, seed=drawing.seed)
+    bands, unsolved = equilibrium_bands(world, setting.cells, asked, horizons, draws=drawing.draws, seed=drawing.seed)
     moved = [SENSITIVITY.empty()]
     if drawing.sensitivity:
         moved += [
@@ -86,4 +92,5 @@ def drawn(
         f"{DRAWN}: low and high are the 5th and 95th percentile of {drawing.draws} draws of its elasticities and of "
         f"the denied shares (seed {drawing.seed}); those of other models are corners of what they assume"
     )
-    return with_bands(rows, bands), pl.concat(moved), (said,)
+    left = f"{DRAWN}: phase {phase}: {unsolved} draws (of all horizons) have no solution and are left out of its bands"
+    return with_bands(rows, bands), pl.concat(moved), (said, *((left,) if unsolved else ()))

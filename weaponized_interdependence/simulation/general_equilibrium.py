@@ -28,6 +28,7 @@ import polars as pl
 from weaponized_interdependence.errors import ModelError
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.simulation.elasticities import Elasticities
+from weaponized_interdependence.simulation.equilibrium.bans import cost_of
 from weaponized_interdependence.simulation.equilibrium.batch import Counterfactual
 from weaponized_interdependence.simulation.equilibrium.calibration import balance, calibration, thetas
 from weaponized_interdependence.simulation.equilibrium.decomposition import unit_cost
@@ -38,7 +39,7 @@ from weaponized_interdependence.simulation.impact import ALL, Answer, Assumption
 from weaponized_interdependence.simulation.input_output import gdp_of, items_of
 from weaponized_interdependence.simulation.sectors import SectorShares
 from weaponized_interdependence.simulation.shock import CASES
-from weaponized_interdependence.terms import HORIZONS, Basis, Channel, Horizon, Metric, weakest
+from weaponized_interdependence.terms import HORIZONS, Channel, Horizon, Metric, weakest
 
 Floats = npt.NDArray[np.float64]
 
@@ -84,9 +85,8 @@ def world_of(table: IOTable, elasticities: Elasticities, horizons: Sequence[str]
 
     Raises what `calibrate` raises.
     """
-    looked_up = {h.value: thetas(table, elasticities, h.value) for h in (Horizon.SHORT, Horizon.LONG)}
-    if Horizon.MEDIUM in horizons:
-        looked_up[Horizon.MEDIUM.value] = _between(looked_up[Horizon.SHORT.value], looked_up[Horizon.LONG.value])
+    wanted = dict.fromkeys([*horizons, Horizon.LONG])
+    looked_up = {str(h): thetas(table, elasticities, str(h)) for h in wanted}
     made = calibration(table, looked_up[Horizon.LONG.value]["theta"].to_numpy())
     base = balance(made.baseline)
     return World(
@@ -98,11 +98,6 @@ def world_of(table: IOTable, elasticities: Elasticities, horizons: Sequence[str]
         made.basis,
         made.notes,
     )
-
-
-def _between(short: pl.DataFrame, long: pl.DataFrame) -> pl.DataFrame:
-    ends = ("theta_low", "theta", "theta_high")
-    return long.with_columns(*((short[c] * long[c]).sqrt().alias(c) for c in ends), basis=pl.lit(Basis.ASSUMED.value))
 
 
 # ---- what the measures are in its terms -------------------------------------------------------------------------
@@ -147,10 +142,9 @@ def counterfactual_of(
     theta = np.asarray(theta, dtype=np.float64)
     shares, duties = (_of_members(frame, members, target) for frame in (cells.shares, cells.duties))
     denied = cell_array(table, shares, case)
-    banned = denied >= WHOLE
-    part = np.where(banned, 0.0, denied)
+    cost, banned = denial(denied, theta)
     return Counterfactual(
-        cost_change=(1.0 - part) ** (-1.0 / theta)[:, None, None] if part.any() else None,
+        cost_change=cost if (cost > 1).any() else None,
         tariff=cell_array(table, duties, "tariff") if duties.height else None,
         banned=banned if banned.any() else None,
         theta=theta,
@@ -160,6 +154,11 @@ def counterfactual_of(
 def counterfactuals(world: World, cells: SectorShares, horizon: str) -> list[Counterfactual]:
     """The three cases of one horizon, each with the shares and the theta that belong together."""
     return [counterfactual_of(cells, world.table, world.thetas(horizon, c), case=c) for c in CASES]
+
+
+def denial(denied: Floats, theta: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """(cost_change, banned) of denied shares [j, n, i]; one that is whole but for rounding is whole."""
+    return cost_of(np.where(denied >= WHOLE, 1.0, denied), theta)
 
 
 def _of_members(frame: pl.DataFrame, members: Iterable[str] | None, target: Iterable[str]) -> pl.DataFrame:
@@ -257,7 +256,7 @@ def _rows(
         Metric.LOSS: (names, [world.income * (1 - case.real_income) for case in cases]),
         Metric.REAL_WAGE_LOSS: (names, [1 - case.real_wage for case in cases]),
         Metric.PRICE_INDEX_CHANGE: (names, [case.price_index - 1 for case in cases]),
-        Metric.HUMANITARIAN_PRICE_CHANGE: ([*bundles], [_bundle_prices(world, case, bundles) for case in cases]),
+        Metric.HUMANITARIAN_PRICE_CHANGE: ([*bundles], [bundle_prices(world, case, bundles) for case in cases]),
     }
     frames = [_frame(parties, [ALL] * len(parties), metric, values) for metric, (parties, values) in found.items()]
     lost = [output_lost(world, asked, after).T.ravel() for asked, after in solved]
@@ -290,7 +289,7 @@ def _output(share: Floats, spent: Floats, tariff: Floats, export_tax: Floats | f
     return made
 
 
-def _bundle_prices(world: World, case: Equilibrium, bundles: Mapping[str, Floats]) -> Floats:
+def bundle_prices(world: World, case: Equilibrium, bundles: Mapping[str, Floats]) -> Floats:
     """Change of the price of each economy's bundle: the geometric mean of its sectors' prices, by weight."""
     place = world.table.economies.index
     changes = [np.expm1(np.log(case.price[:, place(e)]) @ (w / w.sum())) for e, w in bundles.items()]

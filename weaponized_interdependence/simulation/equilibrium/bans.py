@@ -96,10 +96,18 @@ def ban(baseline: Baseline, shares: npt.ArrayLike) -> tuple[Array, npt.NDArray[n
         raise InputError(f"shares have shape {given.shape}, the baseline says {baseline.share.shape}")
     if not ((given >= 0) & (given <= 1)).all():
         raise InputError("banned shares must be from 0 to 1", mend="1 is all of the supplier's products")
+    return cost_of(given, baseline.theta)
+
+
+def cost_of(shares: Array, theta: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """(cost_change, banned) of shares banned [j, n, i], 0 to 1, at theta [j]; `ban` says what it means."""
+    cost, whole = np.ones_like(shares), np.zeros(shares.shape, dtype=bool)
+    at = np.nonzero(shares)
     with np.errstate(divide="ignore", over="ignore"):
-        cost: Array = (1.0 - given) ** (-1.0 / baseline.theta[:, None, None])
-    whole = ~np.isfinite(cost)  # all of it, or so much of it at so small a theta that no number holds the cost
-    cost[whole] = 1.0
+        dearer = (1.0 - shares[at]) ** (-1.0 / theta[at[0]])
+    # All of it, or so much of it at so small a theta that no number holds the cost.
+    whole[at] = ~np.isfinite(dearer)
+    cost[at] = np.where(whole[at], 1.0, dearer)
     return cost, whole
 
 

@@ -8,6 +8,10 @@ import pytest
 from cli_support import good, real, wi
 
 from weaponized_interdependence import exports
+from weaponized_interdependence.sample import load_sample
+from weaponized_interdependence.schemas import COALITIONS
+from weaponized_interdependence.simulation.coalition_study import coalition_study
+from weaponized_interdependence.simulation.simulate import simulate
 
 SCENARIO = """
 schema_version = 1
@@ -59,11 +63,14 @@ def test_screen_and_file(scenario: Path, tmp_path: Path) -> None:
         "built greedily, one member at a time: not the best",
         "Losses are positive",
         "basis estimated",
+        "basis assumed",  # what those outside would do in the horizontal benchmark
+        "trade elasticities theta: set default, long horizon",
         "full employment",
         "Wrote",
     ):
         assert part in flat, part
     rows = pl.read_parquet(out)
+    assert COALITIONS.faults(rows) == []
     assert set(rows["part"]) == {"benchmarks", "members", "transfers", "greedy"}
     banded = rows.filter(pl.col("low").is_not_null())
     assert (banded["low"] <= banded["value"]).all()
@@ -125,6 +132,65 @@ def test_refusals_name_the_mend(scenario: Path, more: list[str], said: str, code
     result = wi("coalition", scenario, "--table", "sample", *more)
     assert result.exit_code == code
     assert said in " ".join(result.stderr.split())
+
+
+def test_losses_are_those_of_wi_simulate(scenario: Path) -> None:
+    """One question, one answer: that of the equilibrium model, in the same money; bands are its corners."""
+    table = load_sample().table
+    found = coalition_study(scenario, table, phase="duties").rows
+    told = simulate(scenario, table=table, models=["equilibrium"], horizons=["long"], draws=0).impacts
+    for party, metric in (("CHN", "target_loss"), ("COALITION", "coalition_loss"), ("THIRD_PARTIES", "others_loss")):
+        theirs = told.filter(phase="duties", party=party, metric="loss").row(0, named=True)
+        ours = found.filter(part="benchmarks", name="actual", metric=metric).row(0, named=True)
+        assert ours["unit"] == theirs["unit"]
+        for case in ("low", "value", "high"):
+            assert ours[case] == pytest.approx(theirs[case], rel=1e-6)
+
+
+BAN = """
+schema_version = 1
+name = "ban"
+title = "Ban"
+coalition = ["USA", "JPN"]
+target = ["CHN"]
+date = "2016-01-01"
+humanitarian_exemption = false
+
+[[measure]]
+id = "sales"
+kind = "export_ban"
+layers = ["goods", "services"]
+share = {share}
+"""
+
+
+def test_a_case_without_an_equilibrium_leaves_no_band(tmp_path: Path) -> None:
+    """In the high case nobody sells the target anything, though it may sell: its trade cannot balance."""
+    path = tmp_path / "ban.toml"
+    path.write_text(BAN.format(share="{ low = 0.5, value = 0.9, high = 1.0 }"), encoding="utf-8")
+    study = coalition_study(path, load_sample().table)
+    rows = {r["name"]: r for r in study.rows.filter(part="benchmarks", metric="target_loss").to_dicts()}
+    assert rows["horizontal"]["value"] > rows["actual"]["value"] > 0
+    assert rows["horizontal"]["low"] is rows["horizontal"]["high"] is None
+    assert rows["actual"]["low"] < rows["actual"]["value"] < rows["actual"]["high"]
+    assert any(note.startswith("horizontal: no equilibrium in the high case, so no band") for note in study.notes)
+
+
+def test_measures_that_do_nothing_in_the_central_case_leave_no_goal(tmp_path: Path) -> None:
+    path = tmp_path / "ban.toml"
+    path.write_text(BAN.format(share="{ low = 0.0, value = 0.0, high = 0.5 }"), encoding="utf-8")
+    study = coalition_study(path, load_sample().table, greedy=True)
+    assert study.greedy is None
+    assert any("greedy coalition: the goal is 0" in note for note in study.notes)
+    lost = study.rows.filter(name="actual", metric="target_loss").row(0, named=True)
+    assert lost["value"] == 0 < lost["high"]
+
+
+def test_what_others_do_under_threat_is_said_to_be_left_out() -> None:
+    table = load_sample().table
+    notes = coalition_study("secondary_sanctions_russia", table, phase="threat").notes
+    assert any(note.startswith("left out:") and "CHN" in note for note in notes)
+    assert not any(note.startswith("left out:") for note in coalition_study("embargo_russia_coalition", table).notes)
 
 
 def test_without_a_table_it_says_what_is_missing(scenario: Path) -> None:

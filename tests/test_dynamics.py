@@ -97,12 +97,12 @@ def test_the_same_as_with_whole_matrices_of_orders(rules: dict[str, Any], seed: 
     ]
     days = np.array([p.stocks.get(s, p.stock_days) for s in t.sectors])
     output, served = plain(t, stages, p, days)
-    # the plain one goes day by day, ours may go in smaller steps of its own accord
+    # the plain one goes day by day, and so does ours where nothing is quicker
     path = run(t, stages, p)
-    if p.quickest / 4 >= 1 and days.min() / 4 >= 1:
-        scale = output.max(axis=0)
-        assert np.abs(path.output - output).max() <= 1e-10 * scale.max()
-        assert np.allclose(path.final - served, path.unmet, rtol=0, atol=1e-10 * path.final.max())
+    assert p.quickest / 4 >= 1
+    assert p.stock_alarm * days.min() / 4 >= 1
+    assert np.abs(path.output - output).max() <= 1e-10 * output.max()
+    assert np.allclose(path.final - served, path.unmet, rtol=0, atol=1e-10 * path.final.max())
     assert (path.output_lost_by_row[:150] > 0.01 * path.base).any(), "nothing happened: the test shows nothing"
 
 
@@ -177,6 +177,14 @@ def test_a_lasting_denial_without_rerouting_ends_at_the_bottleneck(days: float, 
     assert 1 - lost(path, 1)[-1] / 30 == pytest.approx(made, rel=1e-6)
     if r < 1e-6:
         assert made == pytest.approx(left, rel=1e-5)
+
+
+@pytest.mark.parametrize(("alarm", "days"), [(0.1, 2.1), (0.05, 4.3), (0.02, 30.7), (0.8, 90.0)])
+def test_no_more_is_used_than_there_was(alarm: float, days: float) -> None:
+    """A denied input: in all, what lay in stock (B uses one of ore a day), however low the alarm is set."""
+    t, denied = chain()
+    path = run(t, [Stage("ban", 0, 1500, denied)], Parameters(stock_days=days, stock_alarm=alarm))
+    assert path.output[:, 3].sum() / 3 == pytest.approx(days, rel=1e-6)
 
 
 def test_who_cannot_use_an_input_stops_ordering_it() -> None:
@@ -545,6 +553,10 @@ def test_one_error_lists_every_fault_of_a_schedule() -> None:
         "before its stages do",
     ):  # fmt: skip
         assert text in said
+    with pytest.raises(InputError, match="a stage is named none"):
+        run(t, [Stage("none", 0, 10)], until=20)
+    with pytest.raises(InputError, match=r"step is nan(?s:.*)runs from 0 to inf"):
+        dynamic_answer(t, [("a", 0, math.inf, {})], Parties((), ()), scenario="x", step=math.nan)  # type: ignore[list-item,arg-type]
     with pytest.raises(InputError, match="no stage, and no day to end on"):
         run(t, [])
     with pytest.raises(InputError, match="step is 0"):

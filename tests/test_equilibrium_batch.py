@@ -223,6 +223,15 @@ def test_every_fault_of_every_counterfactual_at_once() -> None:
         assert part in line
 
 
+def test_a_tolerance_or_a_rule_that_solve_refuses_is_refused() -> None:
+    """Each counterfactual would converge at once at a tolerance of two; an unknown rule would be the absolute one."""
+    world = economy(1, 4, 2)
+    for many in (0, 4):
+        with pytest.raises(InputError) as raised:
+            solve_many(world, [Counterfactual()] * many, tol=2.0, deficit_rule="shares", skip=True)  # type: ignore[arg-type]
+        assert [fault.where for fault in raised.value.faults] == ["tol", "deficit_rule"]
+
+
 def test_those_without_a_solution_are_all_named_or_left_out() -> None:
     world = economy(1, 4, 2, home=0.0)
     share = np.array(world.share)

@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_equilibrium import random_economy
 
-from weaponized_interdependence.errors import InputError
+from weaponized_interdependence.errors import InputError, ModelError
 from weaponized_interdependence.simulation.equilibrium import coalition
 from weaponized_interdependence.simulation.equilibrium.batch import Counterfactual
 from weaponized_interdependence.simulation.equilibrium.coalition import (
-    BENCHMARKS,
     Case,
     autarky,
     benchmarks,
@@ -26,6 +25,7 @@ from weaponized_interdependence.simulation.equilibrium.coalition import (
 from weaponized_interdependence.simulation.equilibrium.coalition_choice import equalising_transfers, greedy_coalition
 from weaponized_interdependence.simulation.equilibrium.economy import Baseline
 from weaponized_interdependence.simulation.equilibrium.solver import levels, solve
+from weaponized_interdependence.terms import Benchmark
 
 
 def world(seed: int = 1, n: int = 7, j: int = 3, **more: object) -> Baseline:
@@ -43,6 +43,19 @@ def case(base: Baseline, coalition: tuple[int, ...] = (1, 2, 3), target: tuple[i
     return Case(base, target, coalition, Counterfactual(banned=ban, tariff=tariff))
 
 
+def settled(base: Baseline) -> Baseline:
+    """The same shares, moved until trade balances."""
+    after = solve(base, tol=1e-13)
+    return replace(base, share=after.share, value_added=after.wage * base.value_added)
+
+
+def apart(seed: int) -> Baseline:
+    """Economies 5 and 6 trade with all but economy 0."""
+    share = np.array(world(seed).share)
+    share[:, 0, 5:] = share[:, 5:, 0] = 0.0
+    return settled(replace(world(seed), share=share / share.sum(axis=2, keepdims=True)))
+
+
 def lost(base: Baseline, **shocks: np.ndarray) -> np.ndarray:
     return levels(base).income * (1.0 - solve(base, tol=1e-11, **shocks).real_income)
 
@@ -58,7 +71,7 @@ def test_benchmarks_are_what_their_definitions_say() -> None:
     base = world()
     mine = case(base)
     found = {r["benchmark"]: r for r in benchmarks(mine).to_dicts()}
-    assert tuple(found) == BENCHMARKS
+    assert tuple(found) == tuple(Benchmark)
     wide = case(base, (1, 2, 3, 4, 5, 6)).measures
     duty = np.array(base.tariff)
     # those outside lay the mean of the added duties, which is the same for all here
@@ -79,6 +92,8 @@ def test_benchmarks_are_what_their_definitions_say() -> None:
         assert row["others_loss"] == pytest.approx(money[4:].sum(), rel=1e-5)
         assert row["world_loss"] == pytest.approx(money.sum(), rel=1e-6)
         assert row["realised"] == pytest.approx(expected["actual"][0] / money[0], rel=1e-6)
+        laying = money[1:4] if name in ("actual", "vertical") else money[1:]
+        assert row["payoff"] == pytest.approx(money[0] / laying.sum(), rel=1e-5)
 
 
 @settings(max_examples=20)
@@ -103,6 +118,23 @@ def test_autarky_without_a_source_at_home_leaves_nothing() -> None:
     share = np.array(base.share)
     share[0, 1] = [0.5, 0.0, 0.25, 0.25]
     assert autarky(replace(base, share=share), 1) == 0.0
+
+
+def test_autarky_asks_only_for_what_consumption_needs() -> None:
+    """Economy 0 imports all of sector 2, as an input of sector 1 alone, and sells sector 1 abroad alone."""
+    share = np.stack([np.eye(4) * 0.6 + 0.1] * 3)
+    share[2] = [[0, 0.4, 0.3, 0.3], [0, 0.8, 0.1, 0.1], [0, 0.1, 0.8, 0.1], [0, 0.1, 0.1, 0.8]]
+    share[1, 0] = [1, 0, 0, 0]
+    final, inputs, added = np.full((3, 4), 1 / 3), np.zeros((3, 3, 4)), np.ones((3, 4))
+    final[:, 0], inputs[2, 1, 0], added[1, 0] = [1, 0, 0], 0.5, 0.5
+    base = settled(
+        Baseline(share, added, inputs, final, np.ones(4), np.zeros((3, 4, 4)), np.zeros(4), np.array([4.0, 5.0, 6.0]))
+    )
+    after = solve(base, banned=embargo(base, 0, [1, 2, 3]), tol=1e-11)
+    assert autarky(base, 0) == pytest.approx(after.real_income[0], rel=1e-8)
+    assert autarky(base, 0) == pytest.approx(share[0, 0, 0] ** (1 / 4.0), rel=0.05)
+    final[:, 0] = [0.5, 0, 0.5]
+    assert autarky(settled(replace(base, consumption_share=final)), 0) == 0.0
 
 
 def test_several_targets_are_one() -> None:
@@ -166,7 +198,7 @@ def test_members_that_ban_all_they_trade_would_have_others_ban_all() -> None:
     share = np.array(base.share)
     share[1, 0, 1:4] = 0.0
     share[1, 0] /= share[1, 0].sum()
-    base = replace(base, share=share)
+    base = settled(replace(base, share=share))
     whole = embargo(base, 0, [1, 2, 3]) & (base.share > 0)
     wide = Case(base, (0,), (1, 2, 3), Counterfactual(banned=whole)).by_everyone.banned
     assert wide is not None
@@ -175,6 +207,57 @@ def test_members_that_ban_all_they_trade_would_have_others_ban_all() -> None:
     wide = Case(base, (0,), (1, 2, 3), Counterfactual(banned=whole)).by_everyone.banned
     assert wide is not None
     assert not wide[1, 0, 4:].any()
+
+
+def test_a_coalition_of_one_adds_what_it_does_alone() -> None:
+    mine = case(world(4), (2,))
+    (row,) = marginal_values(mine).to_dicts()
+    assert row["multilateral"] == pytest.approx(row["unilateral"], rel=1e-7)
+    assert row["own_loss"] == pytest.approx(row["alone_loss"], rel=1e-6)
+    assert row["why"] is None
+    assert equalising_transfers(mine).rows["transfer"].to_list() == [0.0]
+
+
+@pytest.mark.parametrize("seed", [1, 3, 4, 7, 24])
+def test_who_does_not_trade_with_the_target_is_worth_nothing(seed: int) -> None:
+    """What rounding leaves is not divided by what rounding leaves, nor chosen for it."""
+    base = apart(seed)
+    mine = Case(base, (0,), (1, 2, 5), Counterfactual(banned=embargo(base, 0, [1, 2, 5])))
+    row = marginal_values(mine).to_dicts()[2]
+    assert (row["multilateral"], row["unilateral"], row["alone_loss"]) == (0.0, 0.0, 0.0)
+    assert row["payoff_alone"] is None
+    assert not greedy_coalition(mine).steps["member"].is_in(["economy 5", "economy 6"]).any()
+    outside = Case(base, (0,), (5, 6), Counterfactual(banned=embargo(base, 0, [5, 6])))
+    rows = {r["benchmark"]: r for r in benchmarks(outside).to_dicts()}
+    assert rows["vertical"]["target_loss"] == 0.0
+    assert rows["vertical"]["realised"] is None
+    assert rows["autarky"]["realised"] == 0.0
+    with pytest.raises(InputError, match="the target must lose"):
+        greedy_coalition(outside)
+
+
+def test_losses_in_the_money_of_another_income() -> None:
+    base = world(5)
+    own, other = case(base), replace(case(base), incomes=2.0 * levels(base).income)
+    one, two = benchmarks(own), benchmarks(other)
+    for column, factor in (("target_loss", 2.0), ("others_loss", 2.0), ("target_loss_share", 1.0), ("payoff", 1.0)):
+        np.testing.assert_allclose(two[column], factor * one[column], rtol=1e-9)
+    assert marginal_values(other)["own_loss_share"].to_list() == marginal_values(own)["own_loss_share"].to_list()
+
+
+def test_measures_that_leave_no_equilibrium_say_why_for_every_member() -> None:
+    """Nobody buys from the target, who buys from all: its trade cannot balance."""
+    base = world(6, 4, 2)
+    ban = np.zeros(base.share.shape, dtype=bool)
+    ban[:, 1:, 0] = True
+    mine = Case(base, (0,), (1, 2, 3), Counterfactual(banned=ban))
+    assert "cannot balance" in benchmarks(mine)["why"][0]
+    for row in marginal_values(mine).to_dicts():
+        assert row["multilateral"] is None
+        assert row["unilateral"] > 0
+        assert row["why"].startswith("all together: trade that is left cannot balance")
+    with pytest.raises(ModelError, match="no equilibrium to take the goal from"):
+        greedy_coalition(mine)
 
 
 def test_transfers_equalise_losses_and_add_up_to_zero() -> None:
@@ -252,6 +335,14 @@ def test_gini_is_the_mean_absolute_difference_over_twice_the_mean(values: list[f
     assert found == pytest.approx(direct, abs=1e-9)
 
 
+def test_one_elasticity_for_all_sectors_may_be_one_number() -> None:
+    base = world(1, 4, 2)
+    one, each = (
+        Case(base, (0,), (1,), replace(case(base, (1,)).measures, theta=t)) for t in (np.array(4.0), np.full(2, 4.0))
+    )
+    assert benchmarks(one).equals(benchmarks(each))
+
+
 def test_every_fault_of_a_case_at_once() -> None:
     base = world(1, 4, 2, deficits=True)
     with pytest.raises(InputError) as raised:
@@ -260,6 +351,15 @@ def test_every_fault_of_a_case_at_once() -> None:
     assert len(raised.value.faults) == 3
     for part in ("target names [9]", "share economy 0", "balance(baseline)"):
         assert part in said
+    base = world(1, 4, 2)
+    wrong = Counterfactual(banned=np.zeros((2, 2), dtype=bool), tariff=np.array(-3.0), deficit=np.zeros(4))
+    with pytest.raises(InputError) as raised:
+        Case(base, (0,), (1,), wrong, incomes=np.ones(3))
+    said = " ".join(map(str, raised.value.faults))
+    for part in ("banned has shape (2, 2)", "cell(s) of tariff", "hold deficits", "incomes are not 4"):
+        assert part in said
+    with pytest.raises(InputError, match="does not agree with the shares"):
+        Case(replace(base, value_added=base.value_added * [1.0, 1.1, 1.0, 1.0]), (0,), (1,), Counterfactual())
     with pytest.raises(InputError, match="coalition is empty"):
         Case(world(1, 4, 2), (0,), (), Counterfactual())
 

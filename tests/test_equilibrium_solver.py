@@ -266,6 +266,20 @@ def test_all_suppliers_a_million_times_dearer_at_an_elasticity_of_65() -> None:
     np.testing.assert_allclose(found.share, world.share, atol=1e-8)
 
 
+def test_zero_shares_stay_zero_where_all_suppliers_that_are_left_become_far_dearer() -> None:
+    """Powers are then held apart by e^898, which no double can take: times a share of zero it would be no number."""
+    world = economy(2, 4, 3, theta=(65.0, 65.001), tariffs=False, deficits=0.0, untraded=0.0)
+    banned = np.zeros(world.share.shape, dtype=bool)
+    banned[0, 1, 2] = True
+    cost = np.ones(world.share.shape)
+    cost[0, 1, :] = 1e6
+    asked = {"banned": banned, "cost_change": cost}
+    found = solve(world, **asked, tol=1e-10)
+    assert found.share[0, 1, 2] == 0.0
+    assert found.price[0, 1] > 1e5
+    assert max(gaps(world, found, **asked).values()) < 1e-7
+
+
 def from_final(world: Baseline) -> Baseline:
     """The same shares with the value added, at balanced trade without tariffs, that they imply."""
     income = np.ones(world.shape[1])
@@ -382,6 +396,24 @@ def test_deficits_that_trade_can_no_longer_pay_are_named() -> None:
     assert found.income[0] == pytest.approx(found.wage[0] * world.value_added[0], rel=1e-9)
 
 
+def test_deficits_as_a_share_are_paid_within_each_group_that_trades() -> None:
+    world = economy(4, 6, 14, deficits=0.1, untraded=0.0)
+    banned = np.zeros(world.share.shape, dtype=bool)
+    banned[:, :2, 2:] = banned[:, 2:, :2] = True
+    found = solve(world, banned=banned, deficit_rule="share", tol=1e-11)
+    border = found.share * found.expenditure[..., None] / (1 + world.tariff)
+    deficit = border.sum((0, 2)) - border.sum((0, 1))
+    value = found.wage * world.value_added
+    ratio = world.deficit / world.value_added
+    for group in (slice(0, 2), slice(2, 6)):
+        assert deficit[group].sum() == pytest.approx(0.0, abs=1e-10 * value.sum())
+        assert value[group].sum() == pytest.approx(world.value_added[group].sum(), rel=1e-10)
+        common = (deficit / value - ratio)[group]
+        assert common == pytest.approx(np.full(len(common), common[0]), abs=1e-9)
+    revenue = (world.tariff * border).sum((0, 2))
+    np.testing.assert_allclose(found.income, value + revenue + deficit, rtol=1e-9)
+
+
 def test_trade_in_one_direction_alone_is_named() -> None:
     world = replace(balanced(17, untraded=0.0), economies=("A", "B", "C", "D", "E"))
     banned = alone(world, 3)
@@ -393,6 +425,24 @@ def test_trade_in_one_direction_alone_is_named() -> None:
     with pytest.raises(ModelError, match="not converged") as stuck:  # as shares, deficits follow wages: tried first
         solve(world, banned=banned, deficit_rule="share")
     assert "D: may buy from others but sell them nothing" in str(stuck.value)
+
+
+@pytest.mark.parametrize("rule", ["absolute", "share"])
+def test_a_surplus_beyond_income_is_no_equilibrium(rule: Any) -> None:
+    """The equations have a solution with final spending below zero; nobody can live in it."""
+    world = economy(3, 4, 5, deficits=0.0, untraded=0.0, home=0.5)
+    world = replace(world, deficit=np.zeros(4), economies=("A", "B", "C", "D"))
+    deficit = np.zeros(4)
+    for part, lives in ((0.9, True), (1.1, False)):
+        deficit[1] = -part * world.value_added[1]
+        deficit[2] = -deficit[1]
+        if lives:
+            assert (solve(world, deficit=deficit, deficit_rule=rule).income > 0).all()
+            continue
+        with pytest.raises(ModelError, match=r"spending below zero(?s:.*)B is left without income"):
+            solve(world, deficit=deficit, deficit_rule=rule)
+        with pytest.raises(ModelError, match=r"baseline has spending below zero(?s:.*)B is left without income"):
+            levels(replace(world, deficit=deficit))
 
 
 def test_too_few_sweeps_say_so() -> None:
@@ -504,6 +554,37 @@ def test_shapes_are_checked_together() -> None:
     assert len(refused.value.faults) == 4
     with pytest.raises(InputError, match=r"share has shape \(3, 4, 3\)"):
         replace(world, share=np.ones((3, 4, 3)))
+
+
+def test_what_is_no_number_is_a_fault_like_any_other() -> None:
+    world = economy(3, 4, 21)
+    with pytest.raises(InputError) as refused:
+        replace(world, theta=["a", "b", "c"], deficit=[[1.0], [1.0, 2.0]])  # type: ignore[arg-type]
+    assert {fault.where for fault in refused.value.faults} == {"theta", "deficit"}
+    with pytest.raises(InputError, match="deficit is not an array of numbers"):
+        solve(world, deficit=np.array(["a"] * 4))  # type: ignore[arg-type]
+
+
+def test_a_baseline_does_not_change_with_the_arrays_it_was_made_of() -> None:
+    world = economy(3, 4, 21)
+    given = world.share.copy()
+    made = replace(world, share=given)
+    before = solve(made, **measures(world, 21))
+    given[:] = 0.25
+    assert (made.share == world.share).all()
+    assert solve(made, **measures(world, 21)).real_income.tobytes() == before.real_income.tobytes()
+    assert replace(made, theta=made.theta * 2).share is not given
+    assert np.shares_memory(replace(made, theta=made.theta * 2).share, made.share)  # what nobody can write to is shared
+
+
+def test_a_start_of_another_world_is_refused() -> None:
+    world = balanced(25, 3, 5)
+    for other in (balanced(25, 2, 5), balanced(25, 3, 4)):
+        with pytest.raises(InputError, match=r"start has .* of shape"):
+            solve(world, start=solve(other))
+    found = solve(world)
+    with pytest.raises(InputError, match=r"start.wage are not finite and above 0"):
+        solve(world, start=replace(found, wage=-found.wage))
 
 
 def test_use_without_any_supplier_is_a_fault_of_the_baseline() -> None:

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError
-from weaponized_interdependence.terms import Basis, Channel, Horizon, Layer, Metric, Move, ReachKind, Role, Term
+from weaponized_interdependence.terms import (
+    Basis,
+    Channel,
+    CoalitionMetric,
+    CoalitionPart,
+    Horizon,
+    Layer,
+    Metric,
+    Move,
+    ReachKind,
+    Role,
+    Term,
+)
 
 # 2019, 2019-Q4, 2019-07: sorts as text in time order within one cadence
 PERIOD_PATTERN = r"^\d{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?$"
@@ -378,9 +390,29 @@ SENSITIVITY = Table(
     ),
 )
 
+COALITIONS = Table(
+    "COALITIONS",
+    "one figure about a coalition, or about one of its members (`wi coalition`)",
+    (
+        Column("scenario", _TEXT, "name of the scenario", key=True),
+        Column("phase", _TEXT, "name of the phase", key=True),
+        Column("horizon", _TEXT, "how long after", key=True, vocabulary=Horizon),
+        Column("part", _TEXT, "which question it answers", key=True, vocabulary=CoalitionPart),
+        Column("step", _WHOLE, "of a greedy coalition: how many have joined", key=True, nullable=True, least=0),
+        Column("name", _TEXT, "benchmark, or economy (ISO3), or COALITION", key=True),
+        Column("metric", _TEXT, "what is measured", key=True, vocabulary=CoalitionMetric),
+        Column("low", _NUMBER, "smallest of low, central and high case; null where one is not defined", nullable=True),
+        Column("value", _NUMBER, "central answer; null where it is not defined", nullable=True),
+        Column("high", _NUMBER, "largest of low, central and high case; null where one is not defined", nullable=True),
+        Column("unit", _TEXT, "that of the table's money (USD), share, ratio"),
+        Column("basis", _TEXT, "weakest basis of what went in", vocabulary=Basis),
+    ),
+)
+
 TABLES = {
     t.name: t
     for t in (
         FLOWS, REJECTED, MACRO, ENTITIES, OWNERSHIP, CONTROLS, ELASTICITIES, SCORES, MOVES, IMPACTS, PATHS, SENSITIVITY,
+        COALITIONS,
     )
 }  # fmt: skip

@@ -164,6 +164,60 @@ class Metric(Term):
     )
 
 
+class Benchmark(Term):
+    """What the measures of a coalition are held against (Chowdhry, Hinz, Kamin and Wanner 2024)."""
+
+    ACTUAL = "actual", "the measures, by the coalition"
+    HORIZONTAL = "horizontal", "the measures, by every economy"
+    VERTICAL = "vertical", "an embargo, by the coalition"
+    AUTARKY = "autarky", "an embargo, by every economy"
+
+
+class CoalitionPart(Term):
+    """Which question of `wi coalition` a row answers."""
+
+    BENCHMARKS = "benchmarks", "what the target loses, against what it could be made to lose"
+    MEMBERS = "members", "what each member adds to the target's loss, and loses itself"
+    TRANSFERS = "transfers", "what members pay each other for all to lose the same share of income"
+    GREEDY = "greedy", "a coalition built one member at a time, by payoff; not the best there is"
+
+
+class CoalitionMetric(Term):
+    """What a COALITIONS row measures. Losses are positive, gains negative, and neither is clipped."""
+
+    TARGET_LOSS = "target_loss", "loss of the targets together, in money"
+    TARGET_LOSS_SHARE = "target_loss_share", "loss of the targets together, of their income before"
+    COALITION_LOSS = (
+        "coalition_loss",
+        "loss of the coalition's members together, in money; of a greedy coalition, of those who have joined",
+    )
+    OTHERS_LOSS = "others_loss", "loss of all who are neither target nor in the coalition, in money"
+    WORLD_LOSS = "world_loss", "loss of all economies together, in money"
+    PAYOFF = (
+        "payoff",
+        "money the target loses for each unit of money lost by all who lay the measures; none where they do not lose",
+    )
+    REALISED = "realised", "the target's loss under the actual measures, of its loss under the benchmark"
+    MULTILATERAL = "multilateral", "what a member adds: the target's loss with all members less that without this one"
+    MULTILATERAL_SHARE = "multilateral_share", "what a member adds, of the target's income before"
+    UNILATERAL = "unilateral", "the target's loss when this member acts alone, in money"
+    UNILATERAL_SHARE = "unilateral_share", "the target's loss when this member acts alone, of its income before"
+    OWN_LOSS = "own_loss", "loss of the member in the whole coalition, in money"
+    OWN_LOSS_SHARE = "own_loss_share", "loss of the member in the whole coalition, of its income before"
+    ALONE_LOSS = "alone_loss", "loss of the member when it acts alone, in money"
+    PAYOFF_ALONE = (
+        "payoff_alone",
+        "money the target loses for each unit of money the member loses, acting alone; none where it does not lose",
+    )
+    GINI = (
+        "gini",
+        "inequality of the members' losses as shares of income: 0 where all lose the same; none where a member gains",
+    )
+    TRANSFER = "transfer", "money the member receives; negative where it pays"
+    LOSS_SHARE_BEFORE = "loss_share_before", "loss of the member before transfers, of its income before the measures"
+    LOSS_SHARE_AFTER = "loss_share_after", "loss of the member after transfers, of its income before the measures"
+
+
 class Move(Term):
     """What became of a node between two rankings."""
 

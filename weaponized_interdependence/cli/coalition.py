@@ -14,12 +14,6 @@ if TYPE_CHECKING:
     from weaponized_interdependence.simulation.coalition_study import Study
 
 _CASES = ("low", "value", "high")
-_BENCHMARKS = {
-    "actual": "the measures, by the coalition",
-    "horizontal": "the measures, by every economy",
-    "vertical": "an embargo, by the coalition",
-    "autarky": "an embargo, by every economy",
-}
 
 
 def coalition(
@@ -111,7 +105,6 @@ def _study(
 
 def document(study: "Study") -> dict[str, Any]:
     """The study as one JSON document."""
-    found = study.benchmarks["value"]
     return {
         "scenario": {"name": study.scenario.name, "title": study.scenario.title, "date": study.scenario.date},
         "phase": study.phase,
@@ -119,7 +112,12 @@ def document(study: "Study") -> dict[str, Any]:
         "target": study.target,
         "coalition": study.coalition,
         "rows": study.rows,
-        "without_equilibrium": {r["benchmark"]: r["why"] for r in found.to_dicts() if r["why"]},
+        "without_equilibrium": {
+            r[key]: r["why"]
+            for key, frame in (("benchmark", study.benchmarks["value"]), ("member", study.members["value"]))
+            for r in frame.to_dicts()
+            if r["why"]
+        },
         "greedy": None if study.greedy is None else {"goal": study.greedy.goal, "stopped": study.greedy.stopped},
         "basis": study.basis,
         "inputs": study.inputs,
@@ -155,13 +153,13 @@ def screen(study: "Study") -> None:
             ("horizon", f"{study.horizon} (trade elasticities)"),
         ]
     )
-    show.say("Losses are positive, gains negative; low and high span elasticities and shares.", indent=2)
+    show.say("Losses are positive, gains negative; low and high are corners of elasticities and shares.", indent=2)
     _benchmarks(study)
     _members(study)
     _transfers(study)
     _greedy(study)
     show.say()
-    show.basis_lines([study.basis])
+    show.basis_lines(study.rows["basis"])
     show.heading("Notes")
     show.bullets(study.notes)
 
@@ -181,6 +179,7 @@ def _band(study: "Study", part: str, names: list[str], metric: str, group: str, 
 
 def _benchmarks(study: "Study") -> None:
     from weaponized_interdependence.cli import show
+    from weaponized_interdependence.terms import Benchmark
 
     frame = study.benchmarks["value"]
     names = frame["benchmark"].to_list()
@@ -192,10 +191,14 @@ def _benchmarks(study: "Study") -> None:
             *_band(study, "benchmarks", names, "target_loss_share", "target, per cent of income", 0.01),
             show.Column(f"target {unit}", show.numbers(frame["target_loss"].to_list(), divisor), True),
             show.Column(f"coalition {unit}", show.numbers(frame["coalition_loss"].to_list(), divisor), True),
+            show.Column(f"others {unit}", show.numbers(frame["others_loss"].to_list(), divisor), True),
+            show.Column("payoff", show.numbers(frame["payoff"].to_list()), True),
             show.Column("realised, per cent", show.numbers(frame["realised"].to_list(), 0.01), True),
         ]
     )
-    show.pairs((name, _BENCHMARKS[name]) for name in names)
+    show.pairs((b.value, b.meaning) for b in Benchmark)
+    show.say(f"payoff: {study.unit} the target loses for each {study.unit} lost by all who lay the measures", indent=2)
+    show.say("realised: loss under actual, of the loss under the benchmark", indent=2)
     for row in frame.filter(frame["why"].is_not_null()).to_dicts():
         show.say(f"{row['benchmark']}: no equilibrium: {row['why']}", "yellow", indent=2)
 
@@ -216,7 +219,9 @@ def _members(study: "Study") -> None:
         ]
     )
     show.say(f"payoff: {study.unit} the target loses for each {study.unit} the member loses, acting alone", indent=2)
-    if frame["payoff_alone"].null_count():
+    for row in frame.filter(frame["why"].is_not_null()).to_dicts():
+        show.say(f"{row['member']}: no equilibrium {row['why']}", "yellow", indent=2)
+    if (frame["alone_loss"] <= 0).any():
         show.say(f"{show.NOT_DEFINED}: not defined, because the member does not lose", indent=2)
     burden = "not defined, because a member gains" if study.gini is None else f"{study.gini:.2f}"
     show.say(f"inequality of the burden (Gini of the members' losses, per cent of income): {burden}", indent=2)
@@ -259,4 +264,6 @@ def _greedy(study: "Study") -> None:
             show.Column("payoff", show.numbers(frame["payoff"].to_list()), True),
         ]
     )
+    if frame["payoff"].null_count():
+        show.say(f"{show.NOT_DEFINED}: not defined, because the coalition does not lose", indent=2)
     show.say(f"goal {show.money(study.greedy.goal, study.unit)}; stopped: {study.greedy.stopped}", indent=2)

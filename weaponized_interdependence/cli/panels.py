@@ -26,6 +26,7 @@ _SUMS = {
 }
 
 
+_NO_LOSSES = "The models that were asked for account for losses, and give none of their own; no panel is shown."
 _NO_MATCH = "In this phase no measure matches anything in the data; the notes say why."
 
 
@@ -63,7 +64,9 @@ def screen(
     if not every:
         show.say()
         lifted = not next(p for p in scenario.phase_list() if p.name == phase).measures
-        why = "In this phase nothing is in force." if lifted else _NO_MATCH
+        answered = (impacts["phase"] == phase).any()
+        why = _NO_LOSSES if answered else _NO_MATCH
+        why = "In this phase nothing is in force." if lifted else why
         show.say(why, "yellow")
     else:
         # One scale of money for all three panels: they are there to be compared.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 runs = typer.Typer(help="Runs that `wi simulate -o` kept.", no_args_is_help=True, rich_markup_mode=None)
 
 Most = Annotated[int, option("--most", min=1, help="how many members, losers and gainers to list")]
-PhaseName = Annotated[str | None, option("--phase", help="phase to show; default the last")]
+PhaseName = Annotated[str | None, option("--phase", help="phase to show; default the last with measures in force")]
 
 
 def simulate(

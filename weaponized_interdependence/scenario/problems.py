@@ -143,7 +143,9 @@ def _too_long(finding: _Finding) -> tuple[str, str]:
 
 
 def _not_list(finding: _Finding) -> tuple[str, str]:
-    example = _quoted(finding.given) if isinstance(finding.given, str) else '"...", "..."'
+    example = '"...", "..."'
+    if isinstance(finding.given, str):
+        example = ", ".join(_quoted(each.strip()) for each in finding.given.split(",") if each.strip()) or example
     return f"{finding.name} = {_show(finding.given)} is not a list", f"write {finding.key} = [{example}]"
 
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from weaponized_interdependence.errors import Fault, ModelError, UsageError
+from weaponized_interdependence.errors import Fault, InputError, ModelError, UsageError
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.scenario import Phase, Scenario, load_scenario
+from weaponized_interdependence.schemas import COALITIONS
 from weaponized_interdependence.simulation import baseline
 from weaponized_interdependence.simulation.baseline import Input
 from weaponized_interdependence.simulation.elasticities import load
@@ -27,32 +29,21 @@ from weaponized_interdependence.simulation.equilibrium.coalition_choice import (
 from weaponized_interdependence.simulation.general_equilibrium import World, counterfactual_of, world_of
 from weaponized_interdependence.simulation.sectors import SectorShares, sector_shares
 from weaponized_interdependence.simulation.shock import CASES, parties_of
-from weaponized_interdependence.terms import Basis, Horizon, MeasureKind, weakest
+from weaponized_interdependence.terms import Basis, Benchmark, CoalitionPart, Horizon, MeasureKind, weakest
 
 REST = "ROW"  # the rest of the world in one row: it trades, but nobody can invite it to join
 
-COLUMNS = {
-    "scenario": pl.String,
-    "phase": pl.String,
-    "horizon": pl.String,
-    "part": pl.String,  # benchmarks, members, transfers, greedy
-    "step": pl.Int64,  # of the greedy coalition
-    "name": pl.String,  # benchmark, or economy
-    "metric": pl.String,
-    **dict.fromkeys(CASES, pl.Float64),
-    "unit": pl.String,
-    "basis": pl.String,
-}
 _SHARES = ("_share", "_share_before", "_share_after", "realised")
-_RATIOS = ("payoff", "payoff_alone", "gini_before", "gini")
+_RATIOS = ("payoff", "payoff_alone", "gini")
 
 
 @dataclass(frozen=True)
 class Study:
     """The answers, and what they rest on. Losses are positive, gains negative.
 
-    - `rows`: one number a row with unit and basis (COLUMNS), and with a band but for transfers, greedy and gini. A
-      number that is not defined is null: a ratio to senders who do not lose, a benchmark without an equilibrium
+    - `rows`: one number a row with unit and basis (`schemas.COALITIONS`), and with a band but for transfers, greedy and
+      gini. A number that is not defined is null: a ratio to senders who do not lose, a benchmark without an
+      equilibrium; a band is null where one of its three cases is
     - `benchmarks`, `members` [case]: the tables of `equilibrium.coalition`, by low, value, high
     - `transfers` (None where they do not settle) and `greedy` (None where not asked for) of the central case
     - `gini`: of the members' losses as shares of their incomes, in the central case; None where one gains
@@ -117,7 +108,8 @@ def coalition_study(
     parties = parties_of(scenario)
     found = _in_table(base.table, parties.target, parties.senders)
     target, senders, absent = found
-    world = world_of(base.table, load(elasticities or scenario.assumptions.elasticities), (horizon,))
+    used = elasticities or scenario.assumptions.elasticities
+    world = world_of(base.table, load(used), (horizon,))
     cells = sector_shares(scenario, chosen, base.table, base.flows, parties, base.length)
     cases = {case: _case(world, cells, horizon, case, target, senders) for case in CASES}
     if not any(_touches(case) for case in cases.values()):
@@ -128,7 +120,13 @@ def coalition_study(
         )
     tables = {case: benchmarks(each) for case, each in cases.items()}
     members = {case: marginal_values(each) for case, each in cases.items()}
-    notes = [*base.notes, *absent, *_readings(scenario, chosen, base.table, cells), *cells.notes, *world.notes]
+    notes = [
+        *base.notes,
+        *absent,
+        *_readings(scenario, chosen, base.table, cells),
+        _theta(world, str(used), str(horizon)),
+    ]
+    notes += [*_left_out(cells, target, senders), *_without_band(tables), *cells.notes, *world.notes]
     transfers = _transfers(cases["value"], notes)
     joined = _greedy(cases["value"], base.table, notes) if greedy else None
     basis = weakest(world.basis, cells.basis, *world.theta[str(horizon)]["basis"].unique(), Basis.ESTIMATED).value
@@ -139,7 +137,7 @@ def coalition_study(
         horizon=str(horizon),
         target=target,
         coalition=senders,
-        rows=pl.DataFrame(schema=COLUMNS),
+        rows=COALITIONS.empty(),
         benchmarks=tables,
         members=members,
         transfers=transfers,
@@ -187,7 +185,8 @@ def _case(
     names = list(world.table.economies)
     theta = world.thetas(horizon, case)
     laid = counterfactual_of(cells, world.table, theta, case=case, members=senders, target=target)
-    return Case(world.base, tuple(map(names.index, target)), tuple(map(names.index, senders)), laid)
+    on, by = tuple(map(names.index, target)), tuple(map(names.index, senders))
+    return Case(world.base, on, by, laid, incomes=world.income)
 
 
 def _touches(case: Case) -> bool:
@@ -201,7 +200,7 @@ def _transfers(case: Case, notes: list[str]) -> Transfers | None:
     try:
         return equalising_transfers(case)
     except ModelError as error:
-        notes.append(f"transfers: {error.message}")
+        notes.append("; ".join([f"transfers: {error.message}", *map(str, error.faults)]))
         return None
 
 
@@ -209,8 +208,8 @@ def _greedy(case: Case, table: IOTable, notes: list[str]) -> Greedy | None:
     able = tuple(n for n in case.everyone if table.economies[n] != REST)
     try:
         found = greedy_coalition(case, candidates=able)
-    except ModelError as error:
-        notes.append(f"greedy coalition: {error.message}")
+    except (InputError, ModelError) as error:  # a goal of zero too: the central case need not hurt
+        notes.append(f"greedy coalition: {error.message}: {error.mend}")
         return None
     notes.append(
         "greedy coalition: each step takes whoever makes the coalition's payoff highest and never looks back; another "
@@ -221,8 +220,11 @@ def _greedy(case: Case, table: IOTable, notes: list[str]) -> Greedy | None:
 
 def _readings(scenario: Scenario, phase: Phase, table: IOTable, cells: SectorShares) -> list[str]:
     notes = [
-        f"calibrated on the table of {table.period}, every trade balance closed first; money is of that balanced world",
+        f"calibrated on the table of {table.period}, every trade balance closed first; losses are money of the table "
+        "as it is, transfers of the balanced world",
         "full employment, one wage an economy: results for the long run, whatever the elasticities; no GDP forecast",
+        "low and high are corners: every elasticity at its high end with the lowest shares, and the reverse; those of "
+        "`wi simulate` are of joint draws, unless --draws 0",
         "horizontal benchmark, greedy coalition: economies outside the coalition do what its members do on average, "
         "sector by sector, weighted with what each member trades there with the target (assumed)",
     ]
@@ -241,32 +243,68 @@ def _readings(scenario: Scenario, phase: Phase, table: IOTable, cells: SectorSha
     return notes
 
 
+def _theta(world: World, used: str, horizon: str) -> str:
+    rows = world.theta[horizon]
+    low, middle, high = (rows[c].to_numpy() for c in ("theta_low", "theta", "theta_high"))
+    basis = weakest(*rows["basis"].unique()).value
+    return (
+        f"trade elasticities theta: set {used}, {horizon} horizon, {basis}: {np.median(middle):.2g} in the median "
+        f"sector, from {low.min():.2g} to {high.max():.2g} over low and high ends of all sectors"
+    )
+
+
+def _left_out(cells: SectorShares, target: Sequence[str], senders: Sequence[str]) -> list[str]:
+    """What is laid on trade of the target by others than the coalition, which is no part of the questions."""
+    places = pl.concat([frame.select("origin", "destination") for frame in (cells.shares, cells.duties)])
+    ends = [
+        pl.col(a).is_in(senders) & pl.col(b).is_in(target)
+        for a, b in (("origin", "destination"), ("destination", "origin"))
+    ]
+    others = places.filter(~(ends[0] | ends[1]))
+    if others.is_empty():
+        return []
+    names = sorted({*others["origin"].to_list(), *others["destination"].to_list()} - {*target, *senders})
+    return [
+        f"left out: what the measures make {len(names)} economies outside the coalition do, for instance under threat "
+        f"of secondary sanctions ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''}); `wi simulate` has it"
+    ]
+
+
+def _without_band(tables: Mapping[str, pl.DataFrame]) -> list[str]:
+    solved = tables["value"].filter(pl.col("why").is_null())["benchmark"].to_list()
+    return [
+        f"{row['benchmark']}: no equilibrium in the {case} case, so no band: {row['why']}"
+        for case in ("low", "high")
+        for row in tables[case].filter(pl.col("why").is_not_null()).to_dicts()
+        if row["benchmark"] in solved
+    ]
+
+
 # ---- one number a row -------------------------------------------------------------------------------------------
 
 
 def _rows(study: Study) -> pl.DataFrame:
     parts = [
-        _long("benchmarks", "benchmark", {c: f.drop("why") for c, f in study.benchmarks.items()}, study.unit),
-        _long("members", "member", study.members, study.unit),
-        _central("members", "member", pl.DataFrame({"member": ["COALITION"], "gini": [study.gini]}), study.unit),
+        _long(CoalitionPart.BENCHMARKS, "benchmark", study.benchmarks, study.unit),
+        _long(CoalitionPart.MEMBERS, "member", study.members, study.unit),
+        _central(
+            CoalitionPart.MEMBERS, "member", pl.DataFrame({"member": ["COALITION"], "gini": [study.gini]}), study.unit
+        ),
     ]
     if study.transfers is not None:
-        parts.append(_central("transfers", "member", study.transfers.rows, study.unit))
+        parts.append(_central(CoalitionPart.TRANSFERS, "member", study.transfers.rows, study.unit))
     if study.greedy is not None:
-        parts.append(_central("greedy", "member", study.greedy.steps, study.unit))
+        parts.append(_central(CoalitionPart.GREEDY, "member", study.greedy.steps, study.unit))
     # What those outside the coalition would do is chosen, not known.
-    chosen = (pl.col("name") == "horizontal") | (pl.col("part") == "greedy")
+    chosen = (pl.col("name") == Benchmark.HORIZONTAL.value) | (pl.col("part") == CoalitionPart.GREEDY.value)
     assumed = weakest(study.basis, Basis.ASSUMED).value
-    return (
-        pl.concat(parts)
-        .select(
+    return COALITIONS.conform(
+        pl.concat(parts).with_columns(
             pl.lit(study.scenario.name).alias("scenario"),
             pl.lit(study.phase).alias("phase"),
             pl.lit(study.horizon).alias("horizon"),
-            *list(COLUMNS)[3:-1],
             pl.when(chosen).then(pl.lit(assumed)).otherwise(pl.lit(study.basis)).alias("basis"),
         )
-        .cast(pl.Schema(COLUMNS))
     )
 
 
@@ -274,22 +312,25 @@ def _long(part: str, named: str, frames: Mapping[str, pl.DataFrame], money: str)
     """Tables of the three cases as rows; the band is put in order."""
     index = [named, *(["step"] if "step" in frames["value"].columns else [])]
     melted = [
-        frame.unpivot(index=index, variable_name="metric", value_name=case).with_row_index("row")
+        frame.drop("why", strict=False)
+        .unpivot(index=index, variable_name="metric", value_name=case)
+        .with_row_index("row")
         for case, frame in frames.items()
     ]
     joined = melted[0]
     for other in melted[1:]:
         joined = joined.join(other.drop(*index, "metric"), on="row", maintain_order="left")
     metric = pl.col("metric")
+    whole = pl.all_horizontal(pl.col(case).is_not_null() for case in CASES)
     shares = pl.any_horizontal(metric.str.ends_with(word) for word in _SHARES)
     return joined.select(
-        pl.lit(part).alias("part"),
+        pl.lit(str(part)).alias("part"),
         (pl.col("step") if "step" in index else pl.lit(None)).cast(pl.Int64).alias("step"),
         pl.col(named).alias("name"),
         "metric",
-        pl.min_horizontal(CASES).alias("low"),
+        pl.when(whole).then(pl.min_horizontal(CASES)).alias("low"),
         pl.col("value"),
-        pl.max_horizontal(CASES).alias("high"),
+        pl.when(whole).then(pl.max_horizontal(CASES)).alias("high"),
         pl.when(shares)
         .then(pl.lit("share"))
         .when(metric.is_in(_RATIOS))

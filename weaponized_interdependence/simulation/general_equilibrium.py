@@ -12,7 +12,8 @@ one counterfactual of that world, solved in exact changes (Caliendo and Parro 20
     loss        income before x (1 - W): what the economy would give to be spared the measures, at prices before
     output lost output before x (1 - (output after / output before) / (unit cost after / before)), at prices before
 
-Low loss: high theta and low shares; high loss the reverse. Labour and capital are fully employed wherever they end up
+Low and high: the 5th and 95th percentile of joint draws of thetas and shares; without draws (`--draws 0`) corners, low
+loss with high theta and low shares, high loss the reverse. Labour and capital are fully employed wherever they end up
 and move freely between sectors: the horizons differ in theta alone, none of them has unemployment or idle plants in it,
 and none is a forecast of GDP.
 """

@@ -176,10 +176,17 @@ def simulate(
     if failed and (models is not None or not answered):
         raise failed[0]  # who asked for a model gets its answer or its error; of all models, those that can, answer
     if not answered and all(setting.shock.table.is_empty() for setting in settings):
+        held = {economy for needs in ("flows", "table") for economy in base.economies(needs)}
+        gone = [code for code in parties.target if code not in held]
+        if len(gone) == len(parties.target):
+            what = f"the data do not hold its target, {', '.join(gone)}"
+            within = f"; {ROW} holds many economies and stands for none of them" if ROW in held else ""
+            mend = f"give data that tell {', '.join(gone)} apart{within}"
+        else:
+            what = "no measure matches anything in the data"
+            mend = "give flows or a table whose items, layers and economies the measures name"
         raise ModelError(
-            f"scenario {scenario.name}: no measure matches anything in the data",
-            faults=[Fault(note) for note in dict.fromkeys(notes)],
-            mend="give flows or a table whose items, layers and economies the measures name",
+            f"scenario {scenario.name}: {what}", faults=[Fault(note) for note in dict.fromkeys(notes)], mend=mend
         )
     return Result(
         scenario=scenario,

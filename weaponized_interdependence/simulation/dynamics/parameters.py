@@ -101,7 +101,8 @@ class Parameters:
     - `scarcity` that calls for overproduction: of orders standing when output was made, or of those that came in after
     - `year_days`: days of the table's year
     - `longest_step`: longest step of the arithmetic in days; never more than a quarter of the shortest time above, that
-      of stocks taken times `stock_alarm`, as stocks would swing. News travels one tier of suppliers a step: the step moves results by about a per cent a day
+      of stocks taken times `stock_alarm`, as stocks would swing or more be used than there is. News travels one tier of
+      suppliers a step: the step moves results by about a per cent a day
     """
 
     stock_days: float = _DEFAULT["stock_days"]

@@ -28,10 +28,9 @@ from weaponized_interdependence.simulation.equilibrium.batch import Counterfactu
 from weaponized_interdependence.simulation.equilibrium.batch_cells import changed
 from weaponized_interdependence.simulation.equilibrium.economy import SUMS_TO_ONE, Array, Baseline
 from weaponized_interdependence.simulation.equilibrium.solver import levels
+from weaponized_interdependence.terms import Benchmark
 
 Bools = npt.NDArray[np.bool_]
-
-BENCHMARKS = ("actual", "horizontal", "vertical", "autarky")
 
 NOISE = 10.0  # tolerances: a smaller change of real income is not told from none
 
@@ -190,7 +189,8 @@ def _by_everyone(case: Case) -> Counterfactual:
 class Losses:
     """Losses under several coalitions, money of `Case.worth`, negative where an economy gains.
 
-    - `money` [s, n]; 0 where the tolerance does not tell it from none; NaN where there is no equilibrium, for the reason in `unsolved`
+    - `money` [s, n]; 0 where the tolerance does not tell it from none; NaN where there is no equilibrium, for the
+      reason in `unsolved`
     - `target`, `senders`, `others`, `world` [s]: sums over the target, the members of that coalition, and the rest
     - `target_share` [s]: of the target's income before
     """
@@ -271,8 +271,9 @@ def benchmarks(case: Case, *, tol: float = 1e-9) -> pl.DataFrame:
 
     Returns, by benchmark: target_loss, coalition_loss, others_loss, world_loss (money, of the same economies
     throughout: `coalition` is that of the case even where more join), target_loss_share (of income before), payoff
-    (null where the coalition does not lose), realised (target's loss under actual over that under the benchmark; null
-    where the benchmark does not hurt), why (a benchmark without an equilibrium: then its numbers are null).
+    (target's loss over that of all who lay the measures, of everyone where everyone does; null where they do not lose),
+    realised (target's loss under actual over that under the benchmark; null where the benchmark does not hurt), why (a
+    benchmark without an equilibrium: then its numbers are null).
     """
     asked = [
         (case.coalition, False),
@@ -288,13 +289,13 @@ def benchmarks(case: Case, *, tol: float = 1e-9) -> pl.DataFrame:
         realised = np.where(loss > 0, loss[0] / loss, np.nan)
     return pl.DataFrame(
         {
-            "benchmark": BENCHMARKS,
+            "benchmark": list(map(str, Benchmark)),
             "target_loss": loss,
             "target_loss_share": found.target_share,
             "coalition_loss": members,
             "others_loss": found.money[:, rest].sum(axis=1),
             "world_loss": found.world,
-            "payoff": [payoff(a, b) for a, b in zip(loss, members, strict=True)],
+            "payoff": [payoff(a, b) for a, b in zip(loss, found.senders, strict=True)],
             "realised": realised,
             "why": [found.unsolved.get(s) for s in range(4)],
         },

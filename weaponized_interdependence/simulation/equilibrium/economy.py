@@ -34,9 +34,9 @@ class Baseline:
     - `sectors`, `economies`: names for messages; where absent, positions from 0 are named
 
     The arrays are kept read-only, and those that could be written to are copied. InputError lists every fault of the
-    arrays at once. Whether value added agrees with the shares (that is, whether the world is in equilibrium before anything
-    happens) is for the calibration to see to, and `levels` tells: where it does not, the solution without any measure
-    has changes other than 1.
+    arrays at once. Whether value added agrees with the shares (that is, whether the world is in equilibrium before
+    anything happens) is for the calibration to see to, and `levels` tells: where it does not, the solution without any
+    measure has changes other than 1.
 
     Source: Caliendo & Parro (2015), Review of Economic Studies 82(1).
 

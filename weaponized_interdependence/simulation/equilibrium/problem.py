@@ -67,7 +67,10 @@ def problem_of(
         scale=scale,
         used=used,
     )
-    building.easing(problem, scale * used, problem.ease)
+    building.easing(
+        blocks.A, blocks.net, blocks.taxed, blocks.traded, baseline.theta, baseline.value_added_share, scale * used,
+        problem.ease,
+    )  # fmt: skip
     return problem
 
 

@@ -71,8 +71,8 @@ def solve(
     - `export_tax` [j, n, i]: ad valorem, levied by i on what it sells to n, revenue to i; before, there is none
     - `deficit` [n]: new spending beyond income, in the unit of value_added; None keeps the baseline's
     - `deficit_rule`: "absolute" keeps that money, in units of the value added of the world (the numeraire); "share"
-      keeps its ratio to the economy's own value added, and takes the sum, no longer zero, from all in proportion to
-      their value added
+      keeps its ratio to the economy's own value added, and takes the sum, no longer zero, from all that still trade
+      with each other, in proportion to their value added
     - `tol`: largest relative gap allowed in any equation: in unit costs (times theta where that is above 1, for shares
       feel it so), in expenditure, and in trade balances over value added
     - `start`: the solution of a case near to this one, to start from; it moves results only within tol
@@ -127,7 +127,7 @@ def solve(
             faults=poor,
         )
     share = np.empty((J, N, N))
-    shares(problem, z[: J * N].reshape(J, N), scratch, share)
+    shares(problem.A, problem.traded, problem.theta, z[: J * N].reshape(J, N), scratch.u, share)
     wage, price = np.exp(z[2 * J * N :]), np.exp(scratch.log_price)
     index = np.exp((baseline.consumption_share * scratch.log_price).sum(axis=0))
     return Equilibrium(
@@ -183,6 +183,7 @@ def levels(baseline: Baseline) -> Levels:
                 f"expenditure at the baseline does not settle (relative gap {gap:.1e})",
                 where="baseline",
                 mend="see that every sector pays some value added, or sells to one that does",
+                faults=_without_income(baseline, scratch.income),
             )
         if poor := _without_income(baseline, scratch.income):
             raise ModelError(
@@ -210,7 +211,8 @@ def _start(problem: "Problem", start: Equilibrium | None) -> Array:
     z[J * N : 2 * J * N] = problem.used.ravel()
     if start is not None:
         z[2 * J * N :] = np.log(start.wage)
-        costs(problem, np.log(start.price), z[2 * J * N :], z[: J * N].reshape(J, N))
+        log_price = np.log(np.ascontiguousarray(start.price))
+        costs(problem.inputs, problem.added, log_price, z[2 * J * N :], z[: J * N].reshape(J, N))
         ratio = start.expenditure / problem.scale
         np.copyto(z[J * N : 2 * J * N].reshape(J, N), ratio, where=problem.used & (ratio > 0))
     return z

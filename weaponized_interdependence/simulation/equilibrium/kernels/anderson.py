@@ -27,7 +27,6 @@ class Memory(NamedTuple):
     length: Floats  # of the last gap
 
 
-@compiled
 def memory_of(steps: int, unknowns: int) -> Memory:
     """A memory of nothing yet."""
     return Memory(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weaponized_interdependence.compiled import compiled
-from weaponized_interdependence.simulation.equilibrium.kernels.sweep import Floats, Ints, Problem
+from weaponized_interdependence.simulation.equilibrium.kernels.sweep import Floats, Ints
 
 Flags = npt.NDArray[np.bool_]
 
@@ -109,7 +109,9 @@ def in_use(A: Floats, inputs: Floats, final: Floats, traded: Ints, used: Flags, 
 
 
 @compiled
-def easing(p: Problem, X: Floats, ease: Floats) -> None:
+def easing(
+    A: Floats, net: Floats, taxed: Ints, traded: Ints, theta: Floats, added: Floats, X: Floats, ease: Floats
+) -> None:
     """1 / (1 + elasticity of an economy's sales to its own cost), by which its wage follows the gap.
 
     A supplier with the part pi of a market loses theta (1 - pi) per cent of it when it alone becomes one per cent
@@ -118,21 +120,21 @@ def easing(p: Problem, X: Floats, ease: Floats) -> None:
     J, N = X.shape
     loss, made = np.zeros(N), np.zeros(N)
     for j in range(J):
-        if p.traded[j] == 0:
+        if traded[j] == 0:
             for n in range(N):
-                made[n] += p.added[j, n] * X[j, n]
+                made[n] += added[j, n] * X[j, n]
             continue
         for n in range(N):
-            row = p.A[j, n] if p.taxed[j] < 0 else p.net[p.taxed[j], n]
+            row = A[j, n] if taxed[j] < 0 else net[taxed[j], n]
             total = 0.0
             for i in range(N):
-                total += p.A[j, n, i]
+                total += A[j, n, i]
             if total > 0:
                 y = X[j, n] / total
-                pull = p.theta[j] / total
+                pull = theta[j] / total
                 for i in range(N):
-                    flow = p.added[j, i] * row[i] * y
+                    flow = added[j, i] * row[i] * y
                     made[i] += flow
-                    loss[i] += flow * (p.theta[j] - pull * p.A[j, n, i])
+                    loss[i] += flow * (theta[j] - pull * A[j, n, i])
     for n in range(N):
         ease[n] = 1.0 / (1.0 + (loss[n] / made[n] if made[n] > 0 else 0.0))

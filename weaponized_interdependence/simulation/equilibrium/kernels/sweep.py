@@ -111,8 +111,7 @@ def in_logs(row: Floats, logc: Floats, power: float, terms: Floats) -> float:
     return most + math.log(total)
 
 
-# Rows and blocks are handed over one by one below: with all that a pass reads handed over together, compiling takes half
-# as long again.
+# Rows and blocks are handed over one by one below: all that a pass reads, handed over together, is slow to compile.
 
 
 @compiled

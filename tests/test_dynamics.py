@@ -632,3 +632,21 @@ def test_russia_on_the_table_of_2011(shared_data: pathlib.Path) -> None:
     output, _ = plain(t, stages, Parameters(), days)
     assert np.abs(run(t, stages).output - output).max() < 1e-10 * output.max()
     assert n * j == 1435
+
+
+def test_capital_goods_stop_nobody_in_the_low_case() -> None:
+    """Without machinery an industry runs on in the low case, and stands still once its stock is gone in the others."""
+    n = 4
+    z = np.array([[0, 0, 0, 0], [0, 0, 2.0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+    y = np.column_stack([[10.0, 8.0, 0, 0], [0, 0, 10.0, 10.0]])
+    x = z.sum(axis=1) + y.sum(axis=1)
+    t = IOTable("2011", ("A", "B"), ("c1", "c13"), ("f",), z, y, x - z.sum(axis=0), x, np.zeros(n), "WIOD13")
+    denied = np.zeros((4, 2))
+    denied[1, 1] = 1.0
+    lost = {}
+    for case in ("low", "value", "high"):
+        made = run(t, [Stage("ban", 0, 720, denied)], Parameters().case(case), until=720)
+        lost[case] = 1 - made.output[-1, 2] / made.output[0, 2]
+    assert lost["low"] == pytest.approx(0, abs=1e-9)
+    assert lost["value"] > 0.5
+    assert lost["high"] >= lost["value"]

@@ -91,6 +91,9 @@ class Parameters:
     - `stocks`: target days by sector, over `stock_days`; `inf` for an input that never stops anyone
     - `service_days`: target days of what cannot be stored; `inf`: services are put off and stop nobody
     - `storable`: the sectors whose product can be stored; None: those that make goods, where that is known
+    - `capital`: whether machinery, electronics and vehicles (ISIC Rev. 3 divisions 29-35, Rev. 4 26-30), where a table
+      buys them as inputs, are essential to whoever uses them, or idle: a lack of them stops nobody within the year. The
+      low case of the band takes them as idle, for they are much of what a target buys and little of what it runs on
     - `rationing` among standing orders: proportional, final_first or final_last
     - `redirected`: orders that come from a denied supplier are served last, or equal to all others. `last` is the limit
       of capacity: who was a customer before is served first
@@ -116,6 +119,7 @@ class Parameters:
     stocks: Mapping[str, float] = field(default_factory=dict)
     service_days: float = math.inf
     storable: frozenset[str] | None = None
+    capital: Literal["essential", "idle"] = "essential"
     rationing: Literal["proportional", "final_first", "final_last"] = "proportional"
     redirected: Literal["last", "equal"] = "last"
     orders: Literal["trade", "capacity"] = "trade"
@@ -130,13 +134,14 @@ class Parameters:
             raise InputError("these parameters of the dynamic model cannot be used", faults=faults)
 
     def case(self, case: Case) -> "Parameters":
-        """The same for one case of the band: numbers left at their default take that of the case.
+        """The same for one case of the band: numbers left at their default take that of the case, `capital` too.
 
         >>> Parameters().case("high").stock_days, Parameters(stock_days=30).case("high").stock_days
         (45.0, 30)
         """
         moved = {p.name: p.at(case) for p in PARAMETERS if p.worse and getattr(self, p.name) == p.value}
-        return replace(self, **moved)  # type: ignore[arg-type]
+        capital = "idle" if case == "low" else self.capital
+        return replace(self, capital=capital, **moved)  # type: ignore[arg-type]
 
     @property
     def quickest(self) -> float:
@@ -165,6 +170,7 @@ class Parameters:
     def _rule_faults(self) -> list[Fault]:
         lawful = {
             "rationing": ("proportional", "final_first", "final_last"),
+            "capital": ("essential", "idle"),
             "redirected": ("last", "equal"),
             "orders": ("trade", "capacity"),
             "follow": ("desired", "made"),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError, nearest
-from weaponized_interdependence.io_table import IOTable, goods_sectors
+from weaponized_interdependence.io_table import IOTable, goods_sectors, isic_divisions
 from weaponized_interdependence.simulation.dynamics.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -89,8 +89,25 @@ def _target_days(table: IOTable, parameters: Parameters) -> tuple[Floats, tuple[
             notes = (f"dynamic: which sectors of {table.classification} make goods is not known: all are stored",)
     if len(storable) < len(table.sectors) and math.isinf(parameters.service_days):
         notes = ("dynamic: services cannot be stored and are taken to stop nobody who is denied them",)
-    days = [
-        parameters.stocks.get(s, parameters.stock_days if s in storable else parameters.service_days)
+    capital = [s for s in table.sectors if _is_capital(table.classification, s)]
+    if capital and parameters.capital == "essential":
+        notes += (
+            f"dynamic: a lack of machinery, electronics or vehicles ({', '.join(capital)}) stops every industry that "
+            "buys them, but for the low case, where it stops nobody; much of the loss of a target cut off from them "
+            "hangs on this",
+        )
+    idle = frozenset(capital if parameters.capital == "idle" else ())
+    usual = {
+        s: math.inf if s in idle else parameters.stock_days if s in storable else parameters.service_days
         for s in table.sectors
-    ]
-    return np.array(days, dtype=np.float64), notes
+    }
+    return np.array([parameters.stocks.get(s, usual[s]) for s in table.sectors], dtype=np.float64), notes
+
+
+_CAPITAL = {3: frozenset(range(29, 36)), 4: frozenset(range(26, 31))}  # divisions of ISIC, by revision
+
+
+def _is_capital(classification: str, sector: str) -> bool:
+    """Whether a sector is all machinery, electronics or vehicles, as far as its code tells."""
+    revision, divisions = isic_divisions(classification, sector)
+    return bool(divisions) and divisions <= _CAPITAL.get(revision, frozenset())

@@ -626,3 +626,18 @@ def test_a_baseline_out_of_balance_can_be_seen() -> None:
     value = world.value_added.copy()
     value[0] *= 1.1
     assert np.abs(levels(replace(world, value_added=value)).imbalance).max() > 0.01
+
+
+def test_shares_off_by_rounding_are_made_to_add_up() -> None:
+    """Six printed digits are enough: what rounding leaves is taken out, and the world stands still."""
+    world = random_economy(np.random.default_rng(0), 6, 5)
+    told = replace(
+        world,
+        share=world.share * (1 + 9e-7),
+        consumption_share=world.consumption_share * (1 - 9e-7),
+        value_added_share=world.value_added_share * (1 + 5e-7),
+    )
+    assert np.abs(told.share.sum(axis=2)[world.share.sum(axis=2) > 0] - 1).max() < 1e-12
+    assert np.abs(solve(told).real_income - 1).max() < 1e-5
+    with pytest.raises(InputError, match="not usable"):
+        replace(world, share=world.share * (1 + 2e-6))

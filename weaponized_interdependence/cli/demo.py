@@ -1,4 +1,4 @@
-"""`wi demo`: the whole road on the embedded default, in under ten seconds."""
+"""`wi demo`: the whole road on the embedded default, in seconds once the loops are compiled."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weaponized_interdependence.errors import Fault
-from weaponized_interdependence.simulation.equilibrium.economy import SUMS_TO_ONE, Array, Baseline, outside
+from weaponized_interdependence.simulation.equilibrium.economy import SUMS_TO_ZERO, Array, Baseline, outside
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -118,7 +118,7 @@ def changed(world: Baseline, asked: Counterfactual, where: str) -> tuple[Changed
         faults.append(Fault(f"banned holds {given['banned'].dtype}", where, "give True where nothing may be sold"))
     if "deficit" in given and not faults:
         gap = float(given["deficit"].sum())
-        if abs(gap) > SUMS_TO_ONE * float(world.value_added.sum()):
+        if abs(gap) > SUMS_TO_ZERO * float(world.value_added.sum()):
             faults.append(Fault(f"deficits add up to {gap:g}, and must to zero", where))
     return (None, faults) if faults else (_listed(world, given), [])
 

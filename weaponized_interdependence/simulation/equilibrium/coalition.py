@@ -26,7 +26,7 @@ import polars as pl
 from weaponized_interdependence.errors import Fault, InputError
 from weaponized_interdependence.simulation.equilibrium.batch import Counterfactual, solve_many
 from weaponized_interdependence.simulation.equilibrium.batch_cells import changed
-from weaponized_interdependence.simulation.equilibrium.economy import SUMS_TO_ONE, Array, Baseline
+from weaponized_interdependence.simulation.equilibrium.economy import SUMS_TO_ZERO, Array, Baseline
 from weaponized_interdependence.simulation.equilibrium.solver import levels
 from weaponized_interdependence.terms import Benchmark
 
@@ -67,12 +67,12 @@ class Case:
         if both := sorted({*self.target} & {*self.coalition}):
             names = [self.baseline.economy(n) for n in both if 0 <= n < N]
             faults.append(Fault(f"target and coalition share {', '.join(names)}", "coalition", "leave the target out"))
-        if np.abs(self.baseline.deficit).max() > SUMS_TO_ONE * self.baseline.value_added.max():
+        if np.abs(self.baseline.deficit).max() > SUMS_TO_ZERO * self.baseline.value_added.max():
             faults.append(
                 Fault("has deficits, which an economy without trade cannot have", "baseline", "give balance(baseline)")
             )
         off = np.abs(levels(self.baseline).imbalance)
-        if off.max() > SUMS_TO_ONE:
+        if off.max() > SUMS_TO_ZERO:
             name = self.baseline.economy(int(off.argmax()))
             faults.append(
                 Fault(

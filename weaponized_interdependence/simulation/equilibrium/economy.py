@@ -14,7 +14,9 @@ from weaponized_interdependence.errors import Fault, InputError
 
 Array = npt.NDArray[np.float64]
 
-SUMS_TO_ONE = 1e-9  # how far shares may be from adding up: rounding of float64 sums, not of published tables
+SUMS_TO_ONE = 1e-6  # how far shares may be from adding up, by rounding, which is then taken out
+SUMS_TO_ZERO = 1e-9  # how far deficits may be from it, of value added: beyond, no trade balance could close
+_EXACT = 1e-12  # what float64 leaves of a sum of shares: left as it is
 _NAMED = 5  # cells that a fault names
 
 
@@ -33,7 +35,8 @@ class Baseline:
     - `theta` [j]: trade elasticity (sigma - 1), above zero
     - `sectors`, `economies`: names for messages; where absent, positions from 0 are named
 
-    The arrays are kept read-only, and those that could be written to are copied. InputError lists every fault of the
+    The arrays are kept read-only, and those that could be written to are copied. Shares that add up to within 1e-6 are
+    divided by their sum, where that is off by more than 1e-12. InputError lists every fault of the
     arrays at once. Whether value added agrees with the shares (that is, whether the world is in equilibrium before
     anything happens) is for the calibration to see to, and `levels` tells: where it does not, the solution without any
     measure has changes other than 1.
@@ -76,6 +79,23 @@ class Baseline:
             faults = [*_supply_faults(self)]
         if faults:
             raise InputError("the baseline of the equilibrium is not usable", faults=faults)
+        self._take_out_rounding()
+
+    def _take_out_rounding(self) -> None:
+        """Shares that add up to one: what they lack would leak from every market, and none of them would close."""
+        cost = self.input_share.sum(axis=0) + self.value_added_share
+        sums = {
+            "share": self.share.sum(axis=2, keepdims=True),
+            "consumption_share": self.consumption_share.sum(axis=0),
+            "input_share": cost,
+            "value_added_share": cost,
+        }
+        for name, total in sums.items():
+            total = np.where(total > 0, total, 1.0)
+            if (abs(total - 1) > _EXACT).any():
+                rounded = getattr(self, name) / total
+                rounded.flags.writeable = False
+                object.__setattr__(self, name, rounded)
 
     def _keep(self, name: str) -> Fault | None:
         """Hold an array read-only; one that somebody may still write to is copied, for its levels are kept too."""
@@ -205,7 +225,7 @@ def _sum_faults(world: Baseline) -> Iterator[Fault]:
             )
     with np.errstate(invalid="ignore"):
         gap, scale = world.deficit.sum(), abs(world.value_added).sum()
-    if np.isfinite(gap) and abs(gap) > SUMS_TO_ONE * scale:
+    if np.isfinite(gap) and abs(gap) > SUMS_TO_ZERO * scale:
         yield Fault(
             f"deficits add up to {gap:g}, and must to zero", "deficit", "spread the remainder, e.g. by value added"
         )

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weaponized_interdependence.errors import Fault, ModelError
-from weaponized_interdependence.simulation.equilibrium.economy import SUMS_TO_ONE, Array, Baseline
+from weaponized_interdependence.simulation.equilibrium.economy import SUMS_TO_ZERO, Array, Baseline
 
 if TYPE_CHECKING:
     from weaponized_interdependence.simulation.equilibrium.kernels.sweep import Problem
@@ -172,7 +172,7 @@ def groups(baseline: Baseline, link: Flags, deficit: Array | None) -> Places:
 
 def _refuse_unpayable(baseline: Baseline, link: Flags, deficit: Array, group: Places) -> None:
     """Groups cut off with a deficit, and economies that may trade one way alone and have no deficit to go with it."""
-    least, largest = SUMS_TO_ONE * baseline.value_added.sum(), np.bincount(group).argmax()
+    least, largest = SUMS_TO_ZERO * baseline.value_added.sum(), np.bincount(group).argmax()
     mend = "give deficits that add up to zero within each group that trades, or use deficit_rule='share'"
     faults = []
     for g in range(group.max() + 1):

@@ -24,7 +24,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from weaponized_interdependence.errors import Fault, InputError, ModelError
-from weaponized_interdependence.simulation.equilibrium.economy import SUMS_TO_ONE, Array, Baseline, Equilibrium, outside
+from weaponized_interdependence.simulation.equilibrium.economy import (
+    SUMS_TO_ZERO,
+    Array,
+    Baseline,
+    Equilibrium,
+    outside,
+)
 from weaponized_interdependence.simulation.equilibrium.problem import (
     NAMED,
     DeficitRule,
@@ -249,7 +255,7 @@ def _refuse(
             faults += outside(name, np.asarray(array, dtype=np.float64), least, np.inf, least_allowed=False)
     if deficit is not None and np.shape(deficit) == (N,) and np.asarray(deficit).dtype.kind in "fiu":
         gap = float(np.sum(deficit))
-        if abs(gap) > SUMS_TO_ONE * float(baseline.value_added.sum()):
+        if abs(gap) > SUMS_TO_ZERO * float(baseline.value_added.sum()):
             faults.append(Fault(f"deficits add up to {gap:g}, and must to zero", "deficit", "spread the remainder"))
     if deficit_rule not in ("absolute", "share"):
         faults.append(Fault(f"deficit_rule is {deficit_rule!r}", "deficit_rule", "use 'absolute' or 'share'"))

@@ -252,6 +252,31 @@ def test_bundles_have_bands_too(world: World, asked: Asked) -> None:
     assert (row["low"], row["high"]) != corner.select("low", "high").row(0)
 
 
+@pytest.mark.parametrize(("free", "open_end"), [(0, False), (1, False), (2, True), (29, True)])
+def test_a_ratio_is_open_where_a_twentieth_of_the_draws_cost_the_coalition_nothing(
+    world: World, asked: Asked, monkeypatch: pytest.MonkeyPatch, free: int, open_end: bool
+) -> None:
+    """In some draws the coalition is made to gain: those are above every ratio, and are not left out."""
+    impacts = to_impacts(equilibrium(world, measures(), ["long"]), "s", "p", PARTIES, ECONOMIES, asked.gdp)
+    real, senders = bands_module._losses, [ECONOMIES.index(s) for s in PARTIES.senders]
+
+    def some_gain(world: World, solved: Any) -> Any:
+        lost = np.abs(real(world, solved))
+        lost[:free, senders] *= -1
+        return lost
+
+    monkeypatch.setattr(bands_module, "_losses", some_gain)
+    bands, left_out = equilibrium_bands(world, measures(), asked, ["long"], draws=30, seed=1)
+    assert left_out == 0
+    rows = with_bands(impacts, bands).filter(pl.col("metric").is_in(["loss_ratio", "loss_gdp_ratio"]))
+    assert rows.height == 2
+    assert rows["high"].is_null().to_list() == [open_end] * 2
+    assert rows["value"].null_count() == 0
+    bounded = rows.drop_nulls("low")
+    assert (bounded["low"] <= bounded["value"]).all()
+    assert (bounded.height == 2) == (free < 29)
+
+
 def test_draws_without_a_solution_are_counted_and_too_many_refused(
     world: World, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:

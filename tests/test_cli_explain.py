@@ -30,6 +30,17 @@ def test_options_of_draws(name: str) -> None:
     assert "(option of draws)" in told(name)
 
 
+@pytest.mark.parametrize("name", ["draws", "seed", "band", "sensitivity"])
+def test_draws_of_a_simulation_too(name: str) -> None:
+    assert "wi simulate" in told(name)
+
+
+def test_ends_of_a_band_are_told_for_drawn_models_too() -> None:
+    for table in ("impacts", "paths"):
+        for end in ("5th", "95th"):
+            assert end in told(table), (table, end)
+
+
 def test_intervals_name_their_confidence() -> None:
     for name in ("low", "rank_low", "confidence"):
         assert "95 per cent" in told(name), name

@@ -93,6 +93,14 @@ def test_rank_writes_what_rank_reads_nothing_of(small: Path, tmp_path: Path) -> 
     assert "SCORES" in result.stderr
 
 
+def test_faults_of_several_options_come_in_one_error(small: Path) -> None:
+    wrong = ("-i", "strenght", "-i", "panoptikon", "--set", "damping=much", "--draws", 20, "-o", "ranks.doc")
+    result = wi("rank", small, *wrong)
+    assert result.exit_code == 2
+    for part in ("'strenght'", "'panoptikon'", "damping is 'much'", "--draws needs --noise", "ranks.doc"):
+        assert result.stderr.count(part) == 1, part
+
+
 def test_by_item_and_item(small: Path, tmp_path: Path) -> None:
     out = tmp_path / "r.parquet"
     good("rank", small, "-i", "export_share", "--by", "item", "-o", out)

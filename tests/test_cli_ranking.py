@@ -1,6 +1,7 @@
 """The screen of `wi rank`: what is shown of many items, of zeros and ties, of draws, and in whose words."""
 
 import doctest
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -118,6 +119,25 @@ def test_intervals_are_told_with_the_assumption_they_rest_on(tmp_path: Path) -> 
     assert "your assumption: the intervals are assumed" in said
     assert "basis observed" in said
     assert "draws" not in ranked(flows, "-i", "export_share")
+
+
+def test_a_sum_of_many_economies_is_said_to_be_no_jurisdiction(tmp_path: Path) -> None:
+    rows: list[Row] = [("goods", o, d, "TOTAL", v) for o, d, v in (("ROW", "DEU", 9.0), ("DEU", "USA", 2.0))]
+    path, out = written(tmp_path, rows), tmp_path / "r.parquet"
+    said = " ".join(ranked(path, "-i", "chokepoint", "-i", "panopticon", "-o", out).split())
+    warning = "ROW (Rest of the world) is a sum of many economies and no jurisdiction"
+    assert said.count(warning) == 1
+    scores = pl.read_parquet(out)
+    assert "ROW" in scores["node"].unique()  # not dropped
+    assert json.loads(exports.read_metadata(out)["no_jurisdiction"]) == ["ROW"]
+    assert "no jurisdiction" not in ranked(path, "-i", "export_share", "-o", out)  # a share is a share
+    assert "no_jurisdiction" not in exports.read_metadata(out)
+    known = written(tmp_path, of_items("TOTAL"))
+    assert "no jurisdiction" not in ranked(known, "-i", "chokepoint")
+    two = " ".join(
+        ranked(written(tmp_path, [*rows, ("goods", "UN_899", "USA", "TOTAL", 1.0)]), "-i", "chokepoint").split()
+    )
+    assert "ROW (Rest of the world), UN_899 (Areas, nes) are each a sum of many economies" in two
 
 
 def test_long_coalitions_fold_and_headings_stay_whole() -> None:

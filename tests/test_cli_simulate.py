@@ -238,6 +238,64 @@ def test_errors(own: Path, args: list[str], code: int, said: str) -> None:
     assert {p.name: p.read_bytes() for p in own.parent.iterdir()} == before
 
 
+def test_faults_of_several_options_come_in_one_error(own: Path) -> None:
+    wrong = ("--model", "oracle", "--horizon", "soon", "--set", "measure.crude.share=2", "--draws", "1")
+    result = wi("simulate", "stop.toml", "--flows", own, *wrong, "--phase", "third", "-o", "stop.toml")
+    assert result.exit_code == 2
+    for part in ("oracle", "'soon'", "0 to 1", "1 draws", "'third'", "there already"):
+        assert result.stderr.count(part) == 1, part
+    assert result.stderr.count("error:") == 1
+
+
+@pytest.mark.parametrize("place", ["folder/run", "deep/er/run", "x" * 250])
+def test_a_place_that_cannot_be_written_is_said_before_the_work(
+    own: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """What the rights do not show: a file system that makes no folders, a name too long for it."""
+    import tempfile
+
+    from weaponized_interdependence.simulation import simulate as recipe
+
+    def refused(**_: object) -> str:
+        raise OSError(30, "Read-only file system")
+
+    if "/" in place:
+        monkeypatch.setattr(tempfile, "mkdtemp", refused)
+    monkeypatch.setattr(recipe, "simulate", lambda *_, **__: pytest.fail("the work was begun"))
+    (own.parent / "folder").mkdir()
+    result = wi("simulate", "stop.toml", "--flows", own, "-o", place)
+    assert result.exit_code == 1, result.stderr
+    assert "cannot write" in result.stderr
+    assert sorted(p.name for p in own.parent.iterdir()) == ["flows.parquet", "folder", "stop.toml"]
+
+
+def test_the_cap_of_draws_in_the_help_is_the_real_one() -> None:
+    from weaponized_interdependence.simulation.uncertainty.draws import MOST_DRAWS
+
+    assert f"at most {MOST_DRAWS:,}" in " ".join(good("simulate", "--help").stdout.split())
+
+
+def test_the_first_lines_say_who_loses_what_and_all_lists_are_of_one_model() -> None:
+    common = ("simulate", "embargo_russia_coalition", "--table", "sample")
+    said = good(*common, "--model", "equilibrium", "--model", "input_output", "--draws", 0, "--json").stdout
+    rows = json.loads(said)["side_by_side"]
+    at = [r for r in rows if r["party"] == "RUS" and r["horizon"] in ("long", "none")]
+    screen = good(*common, "--model", "equilibrium", "--model", "input_output", "--draws", 0).stdout
+    block = screen[screen.index("In short") : screen.index("real income lost once")]
+    long = re.search(r"target.*?long ([\d.]+) to ([\d.]+)", " ".join(block.split()))
+    assert long
+    assert [float(v) for v in long.groups()] == pytest.approx(
+        [100 * min(r["low"] for r in at), 100 * max(r["high"] for r in at)], abs=0.051
+    )
+    assert [line.split()[0] for line in block.splitlines() if line.startswith("    ") and line[4] != " "] == [
+        "target", "coalition", "third", "hit",
+    ]  # fmt: skip
+    lists = re.findall(r"at most 5 \(([^)]*)\)", " ".join(screen.split()))
+    assert set(lists) == {"equilibrium, long"}
+    assert len(lists) == 4
+    assert "humanitarian coverage is not computed: a table alone knows no products" in " ".join(screen.split())
+
+
 def test_who_is_not_in_the_data_is_named_once_and_has_no_zeros(own: Path) -> None:
     changes = ("--set", 'coalition=["DEU", "BGR"]', "--set", 'target=["RUS", "CUB"]')
     said = good("simulate", "stop.toml", "--flows", own, *changes, "-o", "run").stdout

@@ -1,6 +1,7 @@
 """The input-output container against slow loops, closed forms, an SQL engine and published totals."""
 
 import json
+import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -21,6 +22,7 @@ from weaponized_interdependence.io_table import (
     goods_sectors,
     negative_flows,
     read_table,
+    refuse_unbalanced,
     review,
     spectral_radius,
     to_flows,
@@ -120,6 +122,49 @@ def test_balance_is_the_largest_and_the_total_gap() -> None:
     assert total == pytest.approx(output + 0.5)
     assert not held.columns.allowed
     assert held.rows.total < 1e-14
+
+
+def test_a_table_that_does_not_add_up_is_refused_with_its_worst_lines(tmp_path: Path) -> None:
+    Z = np.array(make().Z)
+    Z[1, 8:] *= 1000  # what USA_c2 sells to the last economy
+    damaged, path = replace(make(), Z=Z), tmp_path / "t.parquet"
+    write_table(damaged, path)
+    with pytest.raises(InputError) as caught:
+        read_table(path)
+    said = str(caught.value)
+    assert str(path) in said
+    assert "wi load" in said  # the mend
+    assert "discrepancy" in said
+    assert "rows, USA_c2: " in said
+    assert "rows, USA_c1: " not in said  # nothing is amiss there
+    assert re.search(r"columns, NAM_c\d+: ", said)
+    assert same(read_table(path, balanced=False), damaged)
+
+
+def test_a_slip_in_a_small_economy_is_not_lost_in_the_world() -> None:
+    size = np.repeat([1e6, 1e6, 1.0], 4)
+    Z, Y = np.diag(size), np.kron(np.diag([1e6, 1e6, 1.0]), np.ones((4, 2)))
+    table = make(Z=Z, Y=Y, x=3 * size, VA=2 * size, other=0 * size)
+    refuse_unbalanced(table)
+    Y = np.array(Y)
+    Y[8:, 4] *= 1.2  # 0.2 of 3 of NAM, and less than a millionth of the world
+    held = balance(replace(table, Y=Y)).rows
+    assert held.economy == ("NAM", pytest.approx(0.2 / 3))
+    refuse_unbalanced(replace(table, Y=Y))  # publishers come to that
+    more = np.array(Y)
+    more[8:, 4] *= 1.2
+    assert balance(replace(table, Y=more)).rows.total < 1e-6
+    with pytest.raises(InputError, match=r"14\.7% of that of NAM"):
+        refuse_unbalanced(replace(table, Y=more))
+
+
+def test_what_a_table_says_it_leaves_out_is_not_amiss() -> None:
+    whole = make()
+    part = make(Y=np.zeros_like(whole.Y), VA=0 * whole.VA, x=whole.x)
+    with pytest.raises(InputError, match="do not add up"):
+        refuse_unbalanced(part)
+    stated = replace(part, other=part.x - part.Z.sum(0) - part.VA, discrepancy=part.x - part.Z.sum(1) - part.Y.sum(1))
+    refuse_unbalanced(stated)
 
 
 @pytest.mark.parametrize("cut", [np.round, np.trunc])
@@ -328,9 +373,9 @@ def test_a_table_comes_back_to_the_last_bit(tmp_path: Path, seed: int, n: int, j
     )  # fmt: skip
     path = tmp_path / "t.parquet"
     write_table(table, path)
-    assert same(read_table(path), table)
+    assert same(read_table(path, balanced=False), table)
     first = path.read_bytes()
-    write_table(read_table(path), path)
+    write_table(read_table(path, balanced=False), path)
     assert path.read_bytes() == first
 
 

@@ -8,7 +8,8 @@ import pytest
 from simulation_support import scenario
 
 from weaponized_interdependence.assessment.side_by_side import as_json, disagreement, side_by_side, top_sectors
-from weaponized_interdependence.schemas import IMPACTS
+from weaponized_interdependence.cli import beside, panels
+from weaponized_interdependence.schemas import IMPACTS, SENSITIVITY
 from weaponized_interdependence.simulation.models import MODELS
 
 SCENARIO = scenario({"kind": "comprehensive_embargo"}, on=date(2022, 1, 1))
@@ -78,6 +79,55 @@ def test_models_without_time_are_compared_by_themselves() -> None:
     assert apart.select("horizon", "least", "most").rows() == [("none", 0.1, 0.3)]
     assert disagreement(side_by_side(impacts(row("equilibrium", None)), SCENARIO)).is_empty()
     assert disagreement(side_by_side(IMPACTS.empty(), SCENARIO)).is_empty()
+
+
+def test_one_line_for_horizons_that_disagree_alike(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [row("input_output", 0.1, channel="upstream"), row("bottleneck", 0.3)]
+    rows += [row("equilibrium", v, horizon=h) for h, v in (("short", 0.9), ("medium", 0.2), ("long", 0.15))]
+    beside.side_by_side(impacts(*rows), SCENARIO, "all", set(), {})
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("models disagree") == 2
+    assert "short: models disagree, 10.0 (input-output, upstream) to 90.0 (equilibrium)" in said
+    assert "medium, long: models disagree, 10.0 (input-output, upstream) to 30.0 (bottleneck)" in said
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ((1.0, 2.0, 3.0), ""),
+        ((1.0, 2.0, None), "n/d: at an end without bound, because"),
+        ((None, None, None), "n/d: not defined, because"),
+    ],
+)
+def test_a_ratio_without_bound_is_said_once(
+    ends: tuple[float | None, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row("equilibrium", 0.1), row("equilibrium", None, metric="loss_ratio", unit="ratio")]
+    rows[1] |= dict(zip(("low", "value", "high"), ends, strict=True))
+    panels.pressure(rows, (1.0, "USD"))
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.count("n/d:") == bool(said)
+    assert said in told
+
+
+def test_lists_are_of_equilibrium_at_its_longest_horizon() -> None:
+    both = [row("exposure", 0.9), row("substitution", 0.1, horizon="short"), row("substitution", 0.1, horizon="long")]
+    assert beside.reference(both) == ("substitution", "short", "all")
+    full = [row("equilibrium", 0.1, horizon=h) for h in ("medium", "long", "short")]
+    assert beside.reference([*both, *full]) == ("equilibrium", "long", "all")
+    assert beside.reference([row("exposure", 0.9), row("input_output", 0.1)]) == ("exposure", "none", "all")
+    assert beside.reference([]) is None
+
+
+@pytest.mark.parametrize(("low", "said"), [(0.1, False), (-0.2, True)])
+def test_an_interval_beyond_a_share_is_explained(low: float, said: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    one = {
+        "scenario": "test", "phase": "all", "model": "equilibrium", "horizon": "long", "party": "RUS",
+        "metric": "loss_gdp", "assumption": "theta", "first": 0.5, "first_low": low, "first_high": 0.9, "total": 0.6,
+        "total_low": 0.2, "total_high": 0.95, "basis": "assumed",
+    }  # fmt: skip
+    beside.moved_by(SENSITIVITY.conform(pl.DataFrame([one])), "all")
+    assert ("sampling error" in capsys.readouterr().out) == said
 
 
 def test_sectors_that_lose_most_come_first_and_gainers_not_at_all() -> None:

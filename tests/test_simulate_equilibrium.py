@@ -277,8 +277,55 @@ def test_horizons_are_chosen_or_refused(small: IOTable) -> None:
     with pytest.raises(UsageError, match="no such horizon"):
         run(small, ban, horizons=[])
     # a model without time answers at every horizon; the dynamic one only at the short
-    both = run(small, ban, horizons=["long"], models=["dynamic", "input_output", "equilibrium"])
-    assert both.models == ("input_output", "equilibrium")
+    both = run(small, ban, horizons=["short", "long"], models=["dynamic", "input_output", "equilibrium"])
+    assert both.models == ("dynamic", "input_output", "equilibrium")
+    assert "dynamic" not in run(small, ban, horizons=["long"], models=None).models  # not named: left out
+
+
+def test_models_named_must_have_one_of_the_horizons(small: IOTable) -> None:
+    ban = {"kind": "import_ban", "items": ["WIOD13:c2"]}
+    goods = flows([("RUS", "USA", "WIOD13:c2", 1.0), ("CHN", "USA", "WIOD13:c2", 1.0)], period="2020")
+    named = ["dynamic", "substitution", "equilibrium", "input_output"]
+    with pytest.raises(UsageError, match="horizon medium") as caught:
+        run(small, ban, flows=goods, horizons=["medium"], models=named)
+    assert [f.what for f in caught.value.faults] == [
+        "dynamic has horizon short only", "substitution has horizons short and long only",
+    ]  # fmt: skip
+    alone = simulate(scenario(ban, on=ON), flows=goods, horizons=["medium"], macro=gdp({"USA": 9.0, "RUS": 9.0}))
+    assert alone.models == ("exposure",)
+    assert "substitution: no answer: it has horizons short and long only" in alone.notes
+
+
+def test_all_that_is_wrong_with_what_is_asked_comes_at_once(small: IOTable) -> None:
+    wrong: dict[str, Any] = {"models": ["dynamic", "oracle"], "horizons": ["soon"], "draws": 1, "step": 10**6}
+    with pytest.raises(UsageError) as caught:
+        simulate(scenario({"kind": "import_ban"}, on=ON), table=small, elasticities="made_up", seed=-1, **wrong)
+    said = str(caught.value)
+    for part in ("oracle", "soon", "1 draws", "a seed of -1", "made_up", "shortest phase"):
+        assert said.count(part) == 1, part
+
+
+@pytest.mark.parametrize("more", [{"draws": 10}, {"sensitivity": True}, {"draws": 32, "sensitivity": True}])
+def test_draws_belong_to_equilibrium_and_the_mend_fits_what_is_given(small: IOTable, more: dict[str, Any]) -> None:
+    ban = scenario({"kind": "import_ban", "items": ["WIOD13:c2"]}, on=ON)
+    goods = flows([("RUS", "USA", "WIOD13:c2", 1.0)], period="2020")
+    mends = []
+    for given in ({"table": small, "models": ["dynamic"]}, {"flows": goods}, {"flows": goods, "models": ["exposure"]}):
+        with pytest.raises(UsageError, match="only the model equilibrium is drawn") as caught:
+            simulate(ban, **given, **more)
+        mends += [fault.mend for fault in caught.value.faults]
+    table = "give an input-output table (--table)"
+    assert mends == ["add --model equilibrium", table, f"{table} and add --model equilibrium"]
+
+
+def test_few_draws_are_said_to_be_few(small: IOTable) -> None:
+    ban = scenario({"kind": "import_ban", "items": ["WIOD13:c2"]}, on=ON)
+
+    def few(draws: int) -> bool:
+        notes = simulate(ban, table=small, models=["equilibrium"], horizons=["long"], draws=draws).notes
+        return any("fewer than one draw each" in note for note in notes)
+
+    assert (few(19), few(20)) == (True, False)
 
 
 def test_no_answer_is_an_error_not_a_zero(world: World, small: IOTable) -> None:

@@ -1,17 +1,20 @@
 """Regimes over time: phases that tighten, lift and snap back, through scenario, model, run folder and screen."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from cli_support import good, wi
-from simulation_support import cell
+from simulation_support import cell, flows, gdp
 from test_simulate_equilibrium import made
 
-from weaponized_interdependence.errors import UsageError
+from weaponized_interdependence.cli.beside import over_time, side_by_side
+from weaponized_interdependence.errors import InputError, UsageError
 from weaponized_interdependence.io_table import IOTable, write_table
 from weaponized_interdependence.runs import read_run, write_run
 from weaponized_interdependence.scenario import Scenario, load_scenario, scenario_hash
@@ -176,6 +179,7 @@ def test_the_screen_follows_the_phases(table: IOTable, tmp_path: Path, monkeypat
     assert "OVER TIME" in said
     for label in ("imposed (impose)", "tightened (tighten)", "lifted (lift)"):
         assert label in said
+    assert "an upper bound where inputs can replace one another" in said
     off = good("runs", "show", "run", "--phase", "lifted").stdout
     assert "lift, in force: nothing" in off
     told = json.loads(good("runs", "show", "run", "--json").stdout)
@@ -190,6 +194,63 @@ def test_the_screen_follows_the_phases(table: IOTable, tmp_path: Path, monkeypat
     )
     assert still["paths"] == []
     assert {row["horizon"] for row in still["side_by_side"]} == {"long", "none"}
+
+
+def test_the_worst_step_is_that_of_each_case(result: Result, capsys: pytest.CaptureFixture[str]) -> None:
+    """The central case is worst on one day, the high one on another, and no average is hidden by either."""
+    worst = (pl.col("phase") == "back") & (pl.col("party") == "RUS") & (pl.col("metric") == "loss_gdp")
+    last = result.paths.filter(worst)["step"].max()
+    paths = result.paths.with_columns(
+        pl.when(worst & (pl.col("step") == last)).then(0.9).otherwise(pl.col("high")).alias("high"),
+        pl.when(worst & (pl.col("step") == 300)).then(0.8).otherwise(pl.col("value")).alias("value"),
+    )
+    over_time(paths, result.scenario, result.impacts)
+    said = capsys.readouterr().out.split("RUS")[1]
+    mean = cell(result.impacts, party="RUS", model="dynamic", phase="back", metric="loss_gdp")
+    row = next(line.split() for line in said.splitlines() if line.strip().startswith("back"))
+    name, first, _, central, high, *worst_steps = row
+    assert (name, float(first)) == ("back", 80.0)
+    assert [float(v) for v in (central, high)] == pytest.approx([100 * mean[k] for k in ("value", "high")], abs=0.01)
+    assert [float(v) for v in worst_steps] == [80.0, 300, 90.0, last]
+    assert mean["value"] == pytest.approx(
+        _weighed(result.paths.filter(worst)), rel=1e-9
+    )  # the same as the path's own, each step for as long as it lasts
+
+
+def _weighed(path: pl.DataFrame) -> float:
+    """The mean of the steps of the last phase, each by its days."""
+    ordered = path.sort("step")
+    days = [*ordered["step"].diff().drop_nulls(), 400 - ordered["step"][-1]]
+    return sum(v * d for v, d in zip(ordered["value"], days, strict=True)) / sum(days)
+
+
+def test_worlds_of_different_years_are_said_to_be_that(capsys: pytest.CaptureFixture[str]) -> None:
+    table, goods = made(), [("RUS", "USA", "WIOD13:c2", 3.0), ("CHN", "USA", "WIOD13:c2", 5.0)]
+    sizes = gdp({"USA": 900.0, "RUS": 90.0, "CHN": 500.0})
+    for year, apart in (("2020", False), ("2022", False), ("2023", True)):
+        both = simulate(
+            regime(FOUR[0], end="2024-12-31").model_copy(update={"date": date(2024, 1, 1)}),
+            flows=flows(goods, period=year), table=table, macro=sizes, models=["exposure", "input_output"],
+        )  # fmt: skip
+        side_by_side(both.impacts, both.scenario, "on", set(), both.periods)
+        said = " ".join(capsys.readouterr().out.split())
+        assert "SIDE BY SIDE" in said
+        assert ("GDP and flows are of 2023 for exposure, of 2020 for input-output: shares" in said) == apart
+        assert ("two worlds" in said) == apart
+
+
+def test_a_damaged_table_is_refused_by_path_and_by_hand(table: IOTable, tmp_path: Path) -> None:
+    Z = np.array(table.Z)
+    Z[3] *= 1000.0
+    damaged, path = replace(table, Z=Z), tmp_path / "damaged.parquet"
+    write_table(damaged, path)
+    for given in (damaged, path):
+        with pytest.raises(InputError, match=r"do not add up.*wi load"):
+            simulate(regime(FOUR[0]), table=given, models=["input_output"])
+    for command in (["simulate", "off_ramp_russia", "--table"], ["rank", "-i", "upstreamness", "--table"], ["rank"]):
+        refused = wi(*command, path)
+        assert refused.exit_code == 1
+        assert "rows, RUS_c2: " in refused.stderr
 
 
 def test_draws_from_the_command_line(table: IOTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,9 @@ from weaponized_interdependence.errors import InputError, ModelError, UsageError
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.sample import load_sample
 from weaponized_interdependence.schemas import FLOWS, IMPACTS
+from weaponized_interdependence.simulation.impact import ANSWER, Answer, to_impacts
 from weaponized_interdependence.simulation.sectors import sector_shares
-from weaponized_interdependence.simulation.shock import parties_of
+from weaponized_interdependence.simulation.shock import Parties, parties_of
 from weaponized_interdependence.simulation.simulate import MODELS, Result, simulate
 from weaponized_interdependence.terms import Metric, Panel
 
@@ -66,6 +67,33 @@ def test_exposure_gives_no_ratio_that_is_one_by_construction() -> None:
     found = cell(wide.impacts, model="exposure", party="RUS", metric="loss_ratio")["value"]
     # chips and drugs of the USA and China, drugs exempt: 100 + 50 with the USA, half of 200 + 400 with China
     assert found == pytest.approx((150 + 300) / 150)
+
+
+@pytest.mark.parametrize(
+    ("target", "coalition", "expected"),
+    [
+        ((10, 20, 30), (5, 10, 20), (1.5, 2.0, 2.0)),
+        ((10, 20, 30), (-1, 10, 20), (1.5, 2.0, None)),  # in one case it costs the coalition nothing
+        ((10, 20, 30), (0, 10, 20), (1.5, 2.0, None)),
+        ((-10, 20, 30), (-1, 10, 20), (None, 2.0, 2.0)),  # there the target gains
+        ((10, 20, 30), (5, -10, 20), (None, None, None)),  # no central answer, no band
+        ((10, 20, 30), (-5, -10, -20), (None, None, None)),
+        ((0, 20, 30), (-1, 10, 20), (1.5, 2.0, 2.0)),  # nothing for nothing is no ratio
+    ],
+)
+def test_a_ratio_has_no_bound_where_the_coalition_does_not_lose(
+    target: tuple[float, ...], coalition: tuple[float, ...], expected: tuple[float | None, ...]
+) -> None:
+    parties = Parties(senders=("USA",), target=("RUS",))
+    rows = [
+        ("long", party, "all", "ALL", "loss", *(float(v) for v in cases), "estimated")
+        for party, cases in (("RUS", target), ("USA", coalition))
+    ]
+    answer = Answer("equilibrium", pl.DataFrame(rows, schema=ANSWER, orient="row"))
+    i = to_impacts(answer, "s", "p", parties, ["RUS", "USA"], {"RUS": 64.0, "USA": 64.0})
+    for metric in ("loss_ratio", "loss_gdp_ratio"):
+        found = i.filter(pl.col("metric") == metric).select("low", "value", "high").row(0)
+        assert found == expected
 
 
 def test_the_baseline_of_a_group_is_that_of_all_its_members() -> None:

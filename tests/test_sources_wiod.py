@@ -216,7 +216,7 @@ def test_a_long_file_cut_off_is_not_read(tmp_path: Path) -> None:
     frame.head(int(frame.height * 0.9)).write_parquet(path)
     with pytest.raises(CheckError, match="rows add up to output") as caught:
         read("wiod", path)
-    assert "above 2% the table is not read" in str(caught.value)
+    assert "above 2%, or 10% of one economy, the table is not read" in str(caught.value)
 
 
 def test_glob_characters_in_names_are_just_characters(tmp_path: Path) -> None:

@@ -82,6 +82,51 @@ class FetchError(WiError):
     """A download failed."""
 
 
+class Checks:
+    """Checks whose faults come in one error: each in a `with checks:` of its own, then `checks.done()`.
+
+    UsageError and OutputError wait for the others; any other error is raised at once.
+
+    >>> checks = Checks("cannot begin")
+    >>> for what in ("model", "phase"):
+    ...     with checks:
+    ...         raise UsageError(f"no {what} 'x'", mend="choose another")
+    >>> checks.done()
+    Traceback (most recent call last):
+    weaponized_interdependence.errors.UsageError: cannot begin
+      - no model 'x' -> choose another
+      - no phase 'x' -> choose another
+    """
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+        self._found: list[WiError] = []
+
+    def __enter__(self) -> None:
+        """Begin one check."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        """Keep its fault."""
+        if isinstance(error, UsageError | OutputError):
+            self._found.append(error)
+            return True
+        return False
+
+    def done(self) -> None:
+        """Raise what was found: a single error as it was, several as one UsageError."""
+        if len(self._found) == 1:
+            raise self._found[0]
+        if self._found:
+            raise UsageError(self._message, faults=dict.fromkeys(f for error in self._found for f in _told(error)))
+
+
+def _told(error: WiError) -> list[Fault]:
+    """What an error says, as faults that stand without its first line."""
+    if not error.faults:
+        return [Fault(error.message, error.where, error.mend)]
+    return [Fault(f.what, f.where or error.where, f.mend or error.mend) for f in error.faults]
+
+
 def nearest(name: str, known: Sequence[str], most: int = 3) -> list[str]:
     """The known names closest to `name`, best first: what an error offers as the likely mend."""
     from difflib import get_close_matches

@@ -329,6 +329,12 @@ MOVES = Table(
     ),
 )
 
+_BAND = (
+    "{} of the answers under low, central and high assumptions; of a model that draws them (equilibrium) the {} "
+    "percentile of its draws. Null where there is no central answer, or no bound"
+)
+_LOW_END, _HIGH_END = _BAND.format("smallest", "5th"), _BAND.format("largest", "95th")
+
 IMPACTS = Table(
     "IMPACTS",
     "one answer of one model for one party",
@@ -343,8 +349,8 @@ IMPACTS = Table(
         Column("item", _TEXT, "item, or ALL", key=True),
         Column("metric", _TEXT, "what is measured", key=True, vocabulary=Metric),
         Column("value", _NUMBER, "central answer; null where it is not defined", nullable=True),
-        Column("low", _NUMBER, "smallest of the answers under low, central and high assumptions", nullable=True),
-        Column("high", _NUMBER, "largest of the answers under low, central and high assumptions", nullable=True),
+        Column("low", _NUMBER, _LOW_END, nullable=True),
+        Column("high", _NUMBER, _HIGH_END, nullable=True),
         Column("unit", _TEXT, "USD, share, ratio"),
         Column("basis", _TEXT, "weakest basis of what went in", vocabulary=Basis),
     ),
@@ -362,8 +368,8 @@ PATHS = Table(
         Column("role", _TEXT, "who the party is", key=True, vocabulary=Role),
         Column("metric", _TEXT, "what is measured, over all sectors of the party", key=True, vocabulary=Metric),
         Column("value", _NUMBER, "central answer; null where it is not defined", unit="see column unit", nullable=True),
-        Column("low", _NUMBER, "smallest of the answers under low, central and high assumptions", nullable=True),
-        Column("high", _NUMBER, "largest of the answers under low, central and high assumptions", nullable=True),
+        Column("low", _NUMBER, _LOW_END, nullable=True),
+        Column("high", _NUMBER, _HIGH_END, nullable=True),
         Column("unit", _TEXT, "USD (within the step), share (of what the party had in such a step before)"),
         Column("basis", _TEXT, "weakest basis of what went in", vocabulary=Basis),
     ),

@@ -136,6 +136,8 @@ _BY_MODEL = {
     "dynamic": (
         "dynamic: no prices, so nothing becomes dear and nobody saves; final demand waits or is lost. Stocks, "
         "rationing and rerouting times are assumed, and the band is wide for that reason. Not for more than a year.",
+        "dynamic: every stored input an industry buys stops it once stocks are gone, and no other stands in: an upper "
+        "bound where inputs can replace one another. Only the low case takes machinery, electronics, vehicles out.",
     ),
     "inoperability": (
         "inoperability: no substitution and no prices, as input_output; the ceiling is all that is added.",

@@ -39,10 +39,15 @@ def side_by_side(impacts: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
 
 
 def disagreement(compared: pl.DataFrame) -> pl.DataFrame:
+    """The `ranges` over two or more models: how far they are apart."""
+    return ranges(compared).filter(pl.col("models") > 1)
+
+
+def ranges(compared: pl.DataFrame) -> pl.DataFrame:
     """The smallest and the largest central answer, and the ends of all bands, for each phase, party and horizon.
 
-    Two or more models must answer; those without time stand beside every horizon. Exposure is left out: what stops is
-    no loss. Columns: phase, party, horizon, models, least, least_model, most, most_model, low, high.
+    Models without time stand beside every horizon. Exposure is left out: what stops is no loss. Columns: phase, party,
+    horizon, models (how many), least, least_model, most, most_model, low, high.
     """
     there = compared.filter((pl.col("model") != "exposure") & pl.col("value").is_not_null())
     timeless = pl.col("horizon") == Horizon.NONE.value
@@ -69,7 +74,6 @@ def disagreement(compared: pl.DataFrame) -> pl.DataFrame:
             pl.col("low").min(),
             pl.col("high").max(),
         )
-        .filter(pl.col("models") > 1)
         .join(_ranks(compared), on=keys, how="left", maintain_order="left")
         .sort("rank", maintain_order=True)
         .drop("rank")

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -182,8 +183,8 @@ def refuse_same(out: Path, inputs: Iterable[str | Path | None]) -> None:
         raise UsageError(f"{out} is an input and would be replaced", mend="choose another name with -o")
 
 
-def try_folder(folder: Path) -> None:
-    """Raise OutputError unless files can be made in `folder`."""
+def try_folder(folder: Path, name: str = "") -> None:
+    """Raise OutputError unless files can be made in `folder`: what a write makes there first is made, and removed."""
     from weaponized_interdependence.errors import OutputError
 
     if not folder.exists():
@@ -197,6 +198,12 @@ def try_folder(folder: Path) -> None:
             f"cannot write there: no right to write in {folder}",
             mend="ask for the right to it, or choose another place",
         )
+    try:
+        Path(tempfile.mkdtemp(prefix=f".{name}.part-", dir=folder)).rmdir()
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {name or 'there'} in {folder}: {error.strerror}", mend="choose another place or name"
+        ) from error
 
 
 def pairs_of(given: Iterable[str], option: str, *, keep_dashes: bool = False) -> dict[str, str]:

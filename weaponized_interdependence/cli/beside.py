@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weaponized_interdependence.cli import show
-from weaponized_interdependence.terms import Channel, Horizon, Metric
+from weaponized_interdependence.terms import HORIZONS, Channel, Horizon, Metric
 
 if TYPE_CHECKING:
     import polars as pl
@@ -12,15 +12,27 @@ if TYPE_CHECKING:
     from weaponized_interdependence.scenario import Scenario
 
 Row = dict[str, Any]
+View = tuple[str, str, str]  # model, horizon, channel
 
 _TIMES = (Horizon.SHORT, Horizon.MEDIUM, Horizon.LONG, Horizon.NONE)
 _HEADS = {Horizon.NONE: "without time"}
 _SUMS = {"TARGETS": "all targets", "COALITION": "the coalition", "THIRD_PARTIES": "third parties"}
 _CASES = ("low", "value", "high")
+_NEEDS = ("flows", "table")
+_YEARS = 2  # GDP and trade move little in so many
 
 
-def side_by_side(impacts: "pl.DataFrame", scenario: "Scenario", phase: str, gone: set[tuple[str, str]]) -> None:
-    """Loss of target, coalition and third parties by model and horizon, with what each model assumes."""
+def side_by_side(
+    impacts: "pl.DataFrame",
+    scenario: "Scenario",
+    phase: str,
+    gone: set[tuple[str, str]],
+    periods: Mapping[str, str],
+) -> None:
+    """Loss of target, coalition and third parties by model and horizon, with what each model assumes.
+
+    `periods`: those of the layers of the flows, and of the table.
+    """
     from weaponized_interdependence.assessment import side_by_side as compare
 
     frame = compare.side_by_side(impacts, scenario)
@@ -34,9 +46,31 @@ def side_by_side(impacts: "pl.DataFrame", scenario: "Scenario", phase: str, gone
         show.say(_titled(party), indent=2)
         _grid([r for r in rows if r["party"] == party], views)
         _apart(compare.disagreement(frame).to_dicts(), party)
+    if said := _years_apart({r["model"] for r in rows}, periods):
+        show.say(said, "yellow", indent=2)
     show.say("What each assumes", indent=2)
     assumed = {r["model"]: r["assumes"] for r in rows}
     show.pairs(((name.replace("_", "-"), words) for name, words in assumed.items()), indent=4)
+
+
+def _years_apart(models: set[str], periods: Mapping[str, str]) -> str:
+    """What to say where models on the flows and models on the table are of years too far apart to be set side by side.
+
+    >>> print(_years_apart({"exposure", "dynamic"}, {"goods": "2021", "table": "2011"}))
+    GDP and flows are of 2021 for exposure, of 2011 for dynamic: shares of two worlds, 10 years apart
+    >>> _years_apart({"exposure", "dynamic"}, {"goods": "2012", "table": "2011"})
+    ''
+    """
+    from weaponized_interdependence.cli.standing import TABLE, year_of_flows
+    from weaponized_interdependence.simulation.models import MODELS
+
+    on = {need: [n.replace("_", "-") for n in MODELS if n in models and MODELS[n].needs == need] for need in _NEEDS}
+    flows, table = year_of_flows(periods), periods.get(TABLE, "")[:4]
+    apart = abs(int(flows) - int(table)) if flows and table else 0
+    if not all(on.values()) or apart <= _YEARS:
+        return ""
+    one, other = (", ".join(on[need]) for need in _NEEDS)
+    return f"GDP and flows are of {flows} for {one}, of {table} for {other}: shares of two worlds, {apart} years apart"
 
 
 def _grid(rows: Sequence[Row], views: Sequence[tuple[str, str]]) -> None:
@@ -64,18 +98,20 @@ def _band(rows: Sequence[Mapping[str, Any] | None], group: str, divisor: float) 
 
 
 def _apart(rows: Sequence[Row], party: str) -> None:
-    """One line a horizon: from which model to which the central answers go."""
-    mine = [r for r in rows if r["party"] == party]
-    for row in mine:
+    """From which model to which the central answers go: one line for all horizons that have the same."""
+    times: dict[str, list[str]] = {}
+    for row in (r for r in rows if r["party"] == party):
         low, least, most, high = show.numbers([row[k] for k in ("low", "least", "most", "high")], 0.01)
-        time = f"{row['horizon']}: " if row["horizon"] != Horizon.NONE else ""
         names = (row["least_model"].replace("_", "-"), row["most_model"].replace("_", "-"))
         ends = f"{least} ({names[0]}) to {most} ({names[1]})"
-        show.say(f"{time}models disagree, {ends}; with their bands {low} to {high}", indent=4)
+        said = f"models disagree, {ends}; with their bands {low} to {high}"
+        times.setdefault(said, []).extend([row["horizon"]] if row["horizon"] != Horizon.NONE else [])
+    for said, horizons in times.items():
+        show.say(": ".join(filter(None, (", ".join(horizons), said))), indent=4)
 
 
-def top_sectors(impacts: "pl.DataFrame", scenario: "Scenario", phase: str, most: int) -> None:
-    """The sectors of target and coalition that lose most output, by the model that knows sectors best."""
+def top_sectors(impacts: "pl.DataFrame", scenario: "Scenario", phase: str, most: int, view: View | None) -> None:
+    """The sectors of target and coalition that lose most output, in one view; where it has no sectors, the first."""
     from weaponized_interdependence.assessment import side_by_side as compare
     from weaponized_interdependence.harmonize.item_names import item_name
 
@@ -83,7 +119,8 @@ def top_sectors(impacts: "pl.DataFrame", scenario: "Scenario", phase: str, most:
     rows = frame.filter(frame["phase"] == phase).to_dicts()
     if not rows:
         return
-    view = _reference(rows)
+    views = view_of(rows)
+    view = view if view in views else views[0]
     mine = [r for r in rows if (r["model"], r["horizon"], r["channel"]) == view]
     show.heading(f"Sectors that lose most output, at most {most} ({in_words(view[0], view[2], view[1])})")
     money = show.scale([r["value"] for r in mine], "USD")
@@ -102,10 +139,20 @@ def top_sectors(impacts: "pl.DataFrame", scenario: "Scenario", phase: str, most:
         )
 
 
-def _reference(rows: Sequence[Row]) -> tuple[str, str, str]:
-    """Equilibrium at its longest horizon where it ran, else the first view there is."""
-    views = list(dict.fromkeys((r["model"], r["horizon"], r["channel"]) for r in rows))
-    return next((v for v in reversed(views) if v[0] == "equilibrium"), views[0])
+def view_of(rows: Sequence[Row]) -> list[View]:
+    """The views of rows, in their order."""
+    return list(dict.fromkeys((r["model"], r["horizon"], r["channel"]) for r in rows))
+
+
+def reference(rows: Sequence[Row]) -> View | None:
+    """The view that all lists of one screen show, for models must not be mixed in them.
+
+    Equilibrium at its longest horizon where it answered; failing that substitution, then the first there is.
+    """
+    views = view_of(rows)
+    order = [*(("equilibrium", h) for h in reversed(HORIZONS)), ("substitution", None)]
+    wanted = (v for model, horizon in order for v in views if v[0] == model and horizon in (None, v[1]))
+    return next(wanted, next(iter(views), None))
 
 
 def first_order(impacts: "pl.DataFrame", scenario: "Scenario", phase: str) -> None:
@@ -157,10 +204,18 @@ def moved_by(sensitivity: "pl.DataFrame", phase: str, most: int = 6) -> None:
                 ends = [{"low": r[f"{index}_low"], "value": r[index], "high": r[f"{index}_high"]} for r in mine]
                 columns += _band(ends, head, 0.01)
             show.table(columns, indent=4)
+    outer = (r[c] for r in rows for c in ("first_low", "first_high", "total_low", "total_high"))
+    if any(end is not None and not 0 <= end <= 1 for end in outer):
+        show.say(
+            "An interval beyond 0 to 100 per cent is sampling error of few draws: ask for more (--draws).", indent=2
+        )
 
 
-def over_time(paths: "pl.DataFrame", scenario: "Scenario") -> None:
-    """What the dynamic model says of each phase: loss a day at its start, at its worst and at its end."""
+def over_time(paths: "pl.DataFrame", scenario: "Scenario", impacts: "pl.DataFrame") -> None:
+    """What the dynamic model says of each phase: loss a day at its start and end, on average, and at its worst.
+
+    The worst step of the central and of the high case may lie months apart: each has its own day.
+    """
     if paths.is_empty():
         return
     import polars as pl
@@ -169,26 +224,56 @@ def over_time(paths: "pl.DataFrame", scenario: "Scenario") -> None:
     parties = [p for p in (*scenario.targets(), "TARGETS", "COALITION", "THIRD_PARTIES") if p in lost["party"]]
     days = {phase.name: (first, first + length - 1) for phase, first, length in scenario.timeline()}
     change = {phase.name: str(scenario.change_of(phase)).replace("_", " ") for phase in scenario.phase_list()}
+    means = _means(impacts)
     show.heading("OVER TIME: value added lost, per cent of GDP of as many days (dynamic)")
+    named = [f"{name} ({change[name]}) {days[name][0]}-{days[name][1]}" for name in days]
+    show.say(f"Days of the phases: {', '.join(named)}. The worst step of each case is its own.", indent=2)
     for party in parties:
         show.say(_titled(party), indent=2)
         mine = lost.filter(pl.col("party") == party)
         rows = [(name, mine.filter(pl.col("phase") == name)) for name in days]
         rows = [(name, frame) for name, frame in rows if frame.height]
-        worst = [frame.sort("value", descending=True, nulls_last=True).row(0, named=True) for _, frame in rows]
         first = show.numbers([frame["value"][0] for _, frame in rows], 0.01)
         last = show.numbers([frame["value"][-1] for _, frame in rows], 0.01)
         show.table(
             [
-                show.Column("phase", [f"{name} ({change[name]})" for name, _ in rows], whole_words=True),
-                show.Column("days", ["{}-{}".format(*days[name]) for name, _ in rows], keep=True),
+                show.Column("phase", [name for name, _ in rows], whole_words=True),
                 show.Column("first", first, True),
                 show.Column("last", last, True),
-                *_band(worst, "worst step", 0.01),
-                show.Column("day", [str(w["step"]) for w in worst], True, group="worst step"),
+                *_average([means.get((name, party)) for name, _ in rows]),
+                *_worst([frame for _, frame in rows], "value", "central"),
+                *_worst([frame for _, frame in rows], "high", "high"),
             ],
             indent=4,
         )
+
+
+def _means(impacts: "pl.DataFrame") -> dict[tuple[str, str], Row]:
+    """By phase and party, the dynamic model's loss over a whole phase: summed in each case before they are compared."""
+    import polars as pl
+
+    whole = impacts.filter(
+        (pl.col("model") == "dynamic")
+        & (pl.col("metric") == Metric.LOSS_GDP.value)
+        & (pl.col("item") == "ALL")
+        & (pl.col("channel") == Channel.ALL.value)
+    )
+    return {(r["phase"], r["party"]): r for r in whole.to_dicts()}
+
+
+def _average(rows: Sequence[Row | None]) -> list[show.Column]:
+    """The loss over whole phases, central and high; the low one stands with them in the panels."""
+    return [c for c in _band(rows, "average", 0.01) if c.name != "low"]
+
+
+def _worst(frames: Sequence["pl.DataFrame"], case: str, head: str) -> list[show.Column]:
+    """The largest loss of one case in each phase, and its day."""
+    rows = [frame.sort(case, descending=True, nulls_last=True).row(0, named=True) for frame in frames]
+    figures = show.numbers([r[case] for r in rows], 0.01)
+    return [
+        show.Column(head, figures, True, group="worst step"),
+        show.Column("day", [str(r["step"]) for r in rows], True, group="worst step"),
+    ]
 
 
 def in_words(model: str, channel: str, horizon: str = Horizon.NONE) -> str:

@@ -110,7 +110,7 @@ def rank_sample(sample: "Sample", out: Path) -> Rankings:
         flows = getattr(sample, part)
         scores = rank(flows, names, target=target)
         options = {"names": f"sample:{part} (embedded default)", "target": target}
-        about = ranking_metadata(names, flows=flows, options=options)
+        about = ranking_metadata(names, flows=flows, options=options, scores=scores)
         write(scores, out / file, table=SCORES, metadata=about)
         made[out / file] = (scores, names)
     return made

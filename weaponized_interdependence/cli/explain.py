@@ -19,12 +19,20 @@ _LISTED = (
 _ALSO = {"reach": "reachkind", "routes": "route", "measure": "measurekind", "ranks": "rank_low", "interval": "draws"}
 _DRAWING = {
     "draws": "how often wi rank perturbs the flows and ranks again, for intervals of scores and ranks; in each draw "
-    "every tie is multiplied by a factor of its own, the same in every period, whose mean is one",
+    "every tie is multiplied by a factor of its own, the same in every period, whose mean is one. In "
+    "wi simulate: how often what the equilibrium model assumes is drawn (64 unless said, 0 for none); see band",
     "noise": "standard deviation of the log of a flow's error in a draw: 0.1 is about 10 per cent. How noisy flows are "
     "no source says: it is the user's assumption, has no default, and the interval is no better than it",
     "missing": "probability that a draw leaves a tie out, from 0 to below 1; what stays counts 1 / (1 - missing) "
     "times. The user's assumption; default 0",
-    "seed": "of draws: which random numbers are drawn; the same seed gives the same intervals",
+    "seed": "of draws: which random numbers are drawn; the same seed gives the same intervals in wi rank, and the "
+    "same bands in wi simulate, whose scenarios on one table share their draws",
+    "band": "low and high of a loss in wi simulate. Of equilibrium: the 5th and 95th percentile of its draws; with "
+    "--draws 0, and of all other models, corners: the smallest and largest answer with all assumptions at their low, "
+    "central or high end together. An end is open (null, n/d) where a ratio has no bound: the coalition does not lose "
+    "there",
+    "sensitivity": "with wi simulate --sensitivity: which assumption moves the equilibrium model's answer, as Sobol "
+    "indices, the part of the variance of a loss that an assumption makes by itself and with all others",
 }
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from weaponized_interdependence.cli import beside, show, standing
 from weaponized_interdependence.cli.folding import fold
-from weaponized_interdependence.terms import Channel, Horizon, Metric, Panel
+from weaponized_interdependence.cli.headline import headline
+from weaponized_interdependence.terms import Channel, Metric, Panel
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,11 +50,6 @@ def screen(
     from weaponized_interdependence.assessment.panels import limits, panels
 
     missing = standing.absent(about)
-    head(scenario, phase, missing, about, shock, row="ROW" in impacts["party"])
-    models_used(about["models"])
-    for text in about["notes"]:
-        if ": no answer: " in text or "percentile of" in text:
-            show.say(text, "yellow", indent=2)
     shown = panels(impacts, scenario, most=most)
     gone = _not_in_the_data(scenario, missing, about["models"])
     rows = {
@@ -61,6 +57,13 @@ def screen(
         for panel, frame in shown.items()
     }
     every = [r for panel in rows.values() for r in panel]
+    view = beside.reference([r for r in every if r["metric"] in _LOSSES])
+    head(scenario, phase, missing, about, shock, row="ROW" in impacts["party"])
+    headline(impacts, scenario, phase, gone, view)
+    models_used(about["models"])
+    for text in about["notes"]:
+        if ": no answer: " in text or "percentile of" in text:
+            show.say(text, "yellow", indent=2)
     if not every:
         show.say()
         lifted = not next(p for p in scenario.phase_list() if p.name == phase).measures
@@ -72,13 +75,13 @@ def screen(
         # One scale of money for all three panels: they are there to be compared.
         money = show.scale((r["value"] for r in every if r["metric"] == Metric.LOSS), "USD")
         pressure(rows[Panel.PRESSURE], money)
-        collateral(rows[Panel.COLLATERAL], money, most, about["notes"])
-        third_parties(rows[Panel.THIRD_PARTIES], money, most)
-        beside.side_by_side(impacts, scenario, phase, gone)
-        beside.top_sectors(impacts, scenario, phase, most)
+        collateral(rows[Panel.COLLATERAL], money, most, about["notes"], view)
+        third_parties(rows[Panel.THIRD_PARTIES], money, most, view)
+        beside.side_by_side(impacts, scenario, phase, gone, about["periods"])
+        beside.top_sectors(impacts, scenario, phase, most, view)
     beside.first_order(impacts, scenario, phase)
     if paths is not None:
-        beside.over_time(paths, scenario)
+        beside.over_time(paths, scenario, impacts)
     if sensitivity is not None:
         beside.moved_by(sensitivity, phase)
     if every:
@@ -184,10 +187,15 @@ def pressure(rows: Sequence[Row], money: Scale) -> None:
     _beyond_exposure(rows)
     if any(r["model"] == "dynamic" for r in rows):
         show.say("dynamic: money of the days of this phase, and GDP of as many days; all others: of a year", indent=4)
+        show.say(
+            "dynamic: every stored input stops the industries that buy it: an upper bound where inputs can replace one "
+            "another",
+            indent=4,
+        )
     _ratios(rows)
 
 
-def collateral(rows: Sequence[Row], money: Scale, most: int, notes: Sequence[str]) -> None:
+def collateral(rows: Sequence[Row], money: Scale, most: int, notes: Sequence[str], view: View | None) -> None:
     """Loss of the coalition, of the members that lose most, and what reaches the target's civilians."""
     show.heading(f"COLLATERAL: {Panel.COLLATERAL.meaning}")
     show.say(_titled("COALITION"), indent=2)
@@ -197,15 +205,14 @@ def collateral(rows: Sequence[Row], money: Scale, most: int, notes: Sequence[str
         show.say("no member is in the data of these models", indent=4)
     _beyond_exposure(together)
     members = [r for r in rows if r["party"] != "COALITION" and r["metric"] in _LOSSES]
-    if members:
-        view = _reference(members)
+    if members and view:
         _extremes(
             [r for r in members if _view(r) == view], money, f"Members that lose most of GDP, at most {most}", view
         )
     _humanitarian(rows, notes)
 
 
-def third_parties(rows: Sequence[Row], money: Scale, most: int) -> None:
+def third_parties(rows: Sequence[Row], money: Scale, most: int, view: View | None) -> None:
     """Everyone else together, the world, and who loses and who gains most."""
     show.heading(f"THIRD PARTIES: {Panel.THIRD_PARTIES.meaning}")
     for party in ("THIRD_PARTIES", "WORLD"):
@@ -215,9 +222,8 @@ def third_parties(rows: Sequence[Row], money: Scale, most: int) -> None:
     if any(r["model"] == "exposure" and r["party"] == "WORLD" for r in rows):
         show.say("exposure counts each stopped flow twice here, once at either end", indent=4)
     each = [r for r in rows if r["party"] not in ("THIRD_PARTIES", "WORLD")]
-    if not each:
+    if not each or view is None:
         return
-    view = _reference(each)
     value = {r["party"]: r["value"] or 0.0 for r in each if r["metric"] == Metric.LOSS and _view(r) == view}
     for word, sign in (("lose", 1), ("gain", -1)):
         mine = [r for r in each if _view(r) == view and sign * value.get(r["party"], 0.0) > 0]
@@ -276,11 +282,15 @@ def _ratios(rows: Sequence[Row]) -> None:
     for metric, group in ((Metric.LOSS_RATIO, "in USD"), (Metric.LOSS_GDP_RATIO, "in per cent of GDP")):
         columns += _band([by.get((v, str(metric))) for v in views], group, 1.0)
     show.table(columns, indent=4)
-    if any(r["value"] is None for r in found):
-        show.say(f"{show.NOT_DEFINED}: not defined, because the coalition does not lose", indent=4)
+    undefined = any(r["value"] is None for r in found)
+    unbounded = any(r["value"] is not None and None in (r["low"], r["high"]) for r in found)
+    if why := " or ".join(["not defined"] * undefined + ["at an end without bound"] * unbounded):
+        show.say(f"{show.NOT_DEFINED}: {why}, because the coalition does not lose there", indent=4)
 
 
 def _humanitarian(rows: Sequence[Row], notes: Sequence[str]) -> None:
+    from weaponized_interdependence.simulation.impact import NO_HUMANITARIAN
+
     words = {
         Metric.HUMANITARIAN_BANNED_SHARE: "banned by the text of the measures",
         Metric.HUMANITARIAN_EFFECTIVE_SHARE: "stops in fact, with payment denial and over-compliance",
@@ -289,7 +299,7 @@ def _humanitarian(rows: Sequence[Row], notes: Sequence[str]) -> None:
     show.say("Humanitarian goods", indent=2)
     if not found:
         why = [n for n in notes if n.startswith("humanitarian")]
-        for text in why or ["humanitarian coverage is not computed"]:
+        for text in why or [NO_HUMANITARIAN]:
             show.say(text, indent=4)
         return
     columns = [
@@ -311,17 +321,6 @@ def _extremes(rows: Sequence[Row], money: Scale, title: str, view: View) -> None
         losses(rows, money, by_party=True)
     else:
         show.say("none", indent=4)
-
-
-def _reference(rows: Sequence[Row]) -> View:
-    """The view that a list of parties shows, for models must not be mixed in it: substitution where it was run.
-
-    Failing that, equilibrium at its longest horizon, for that is what it is made for.
-    """
-    views = list(dict.fromkeys(_view(r) for r in rows))
-    order = [("substitution", None), *(("equilibrium", h) for h in (Horizon.LONG, Horizon.MEDIUM, Horizon.SHORT))]
-    wanted = (v for model, horizon in order for v in views if v[0] == model and horizon in (None, v[1]))
-    return next(wanted, views[0])
 
 
 def _view(row: Row) -> View:

@@ -96,26 +96,37 @@ def rank(
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.cli.arguments import refuse_same, try_output
     from weaponized_interdependence.cli.ranking import said_of_capacity, screen
-    from weaponized_interdependence.errors import UsageError
+    from weaponized_interdependence.errors import Checks, UsageError
     from weaponized_interdependence.indicators.rank import ranking_metadata
+    from weaponized_interdependence.indicators.registry import find
     from weaponized_interdependence.schemas import SCORES
 
-    if as_json and str(out) == "-":
-        raise UsageError("--json and -o - both want stdout", mend="choose one")
-    if out is not None:
-        out = try_output(out, stdout=True)
-        refuse_same(out, (flows, controls, table, ties, macro, elasticities))
+    checks = Checks("these options cannot be used")
+    with checks:
+        if as_json and str(out) == "-":
+            raise UsageError("--json and -o - both want stdout", mend="choose one")
+        if out is not None:
+            out = try_output(out, stdout=True)
+            refuse_same(out, (flows, controls, table, ties, macro, elasticities))
     chosen = tuple(indicator or (DEFAULT_AGAINST_TARGET if target else DEFAULT))
+    for name in chosen:
+        with checks:
+            find(name)
     given: dict[str, Any] = {
         "by": (by,) if by else (),
         "periods": tuple(period) if period else None,
         "jurisdiction": tuple(jurisdiction or ()),
         "target": tuple(target or ()),
     }
-    if able := weights_of(capacity or (), "--capacity"):
-        given["capacity"] = able
-    given |= weights_of(knobs or (), "--set")
-    drawn = drawing(draws, noise, missing, seed)
+    able: dict[str, float] = {}
+    with checks:
+        if able := weights_of(capacity or (), "--capacity"):
+            given["capacity"] = able
+    with checks:
+        given |= weights_of(knobs or (), "--set")
+    with checks:
+        drawn = drawing(draws, noise, missing, seed)
+    checks.done()
     flows, table = with_table(flows, table, chosen)
     with show.working("ranking"):
         inputs = read_inputs(flows, controls, table, ties, layers=layer or (), items=item or ())
@@ -125,7 +136,8 @@ def rank(
     beside = {"controls": controls, "ties": ties, "macro": macro, "elasticities": elasticities}
     stated = {**given, **drawn, **named(beside, inputs), "layers": layer or [], "items": item or [], "top": top}
     options = {**stated, "names": inputs.names}
-    metadata = ranking_metadata(chosen, inputs=inputs.stamps, options=options, sources=published(inputs.stamps))
+    told = published(inputs.stamps)
+    metadata = ranking_metadata(chosen, inputs=inputs.stamps, options=options, sources=told, scores=scores)
     if out is not None:
         exports.write(scores, out, table=SCORES, metadata=metadata)
     if as_json:

@@ -44,7 +44,7 @@ def screen(
     if scores.is_empty():
         show.say("no scores: the flows hold nothing to rank")
         return
-    said = ""
+    said, listed = "", [scores.clear()]
     shown: dict[str, list[tuple[str, pl.DataFrame]]] = {}  # list -> who it was printed for, and its numbers
     for number, name in enumerate(dict.fromkeys(chosen)):
         indicator = find(name)
@@ -68,13 +68,15 @@ def screen(
             same = next((other for other, told in shown.get(label, ()) if told.equals(numbers)), None)
             shown.setdefault(label, []).append((name, numbers))
             if same is None:
-                ranking_table(label, group, indicator, top, by_item=by_item)
+                listed.append(ranking_table(label, group, indicator, top, by_item=by_item))
             else:
                 show.say()
                 show.say(f"{label}: the same numbers as {same}, above", indent=2)
         if len(groups) > MOST_GROUPS:
             show.note(f"{len(groups) - MOST_GROUPS} more groups of period and layer are not shown; -o FILE holds all")
     show.say()
+    if nobody := said_of_residuals(listed):
+        show.say(nobody, "yellow")
     if drawn:
         show.say(said_of_draws(drawn), "yellow")
     show.basis_lines(scores["basis"], scores=True)
@@ -120,8 +122,10 @@ def _item(code: str) -> str:
     return f"{code}, {name}" if (name := item_name(code)) else code
 
 
-def ranking_table(label: str, group: "pl.DataFrame", indicator: "Indicator", top: int | None, *, by_item: bool) -> None:
-    """One ranked list: of all items it has, or the first of each where they are few."""
+def ranking_table(
+    label: str, group: "pl.DataFrame", indicator: "Indicator", top: int | None, *, by_item: bool
+) -> "pl.DataFrame":
+    """One ranked list: of all items it has, or the first of each where they are few. Returns the scores it shows."""
     from weaponized_interdependence.cli import show
 
     unit, basis = group["unit"][0], ", ".join(sorted(group["basis"].unique()))
@@ -138,6 +142,7 @@ def ranking_table(label: str, group: "pl.DataFrame", indicator: "Indicator", top
         show.say(said, indent=4)
     if by_item and items > MOST_ITEMS:
         show.say(f"Of one item: --item {group['item'][0]}; -o FILE holds all.", indent=4)
+    return rows
 
 
 def _first(group: "pl.DataFrame", top: int, each: bool) -> "pl.DataFrame":
@@ -216,6 +221,24 @@ def _who(title: str, codes: Sequence[str]) -> list[Any]:
 
 def _name(node: str, name: str) -> str:
     return "" if name == node else name
+
+
+def said_of_residuals(listed: Sequence["pl.DataFrame"]) -> str:
+    """A warning where a sum of many economies is listed as if it could deny or observe; empty where none is."""
+    import polars as pl
+
+    from weaponized_interdependence.harmonize.economies import name_of
+    from weaponized_interdependence.indicators.rank import no_jurisdiction
+
+    codes = no_jurisdiction(pl.concat(listed))
+    if not codes:
+        return ""
+    named = ", ".join(f"{code} ({name_of(code)})" for code in codes)
+    verb, it = ("is", "it") if len(codes) == 1 else ("are each", "them")
+    return (
+        f"{named} {verb} a sum of many economies and no jurisdiction: nobody can deny or observe for all of {it}. Read "
+        f"the ranks without {it}."
+    )
 
 
 def said_of_draws(drawn: Mapping[str, Any]) -> str:

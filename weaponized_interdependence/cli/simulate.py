@@ -68,7 +68,8 @@ def simulate(
         int | None, option("--step", min=1, help="days of a step of models that follow time; default 7")
     ] = None,
     draws: Annotated[
-        int | None, option("--draws", min=0, help="draws of what equilibrium assumes; default 64; 0: corners")
+        int | None,
+        option("--draws", min=0, help="draws of what equilibrium assumes; default 64, at most 65,536; 0: corners"),
     ] = None,
     seed: Annotated[int, option("--seed", min=0, help="of the draws")] = 0,
     sensitivity: Annotated[bool, option("--sensitivity", help="which assumption moves the answer (slow)")] = False,
@@ -85,29 +86,34 @@ def simulate(
     from weaponized_interdependence.cli import show
     from weaponized_interdependence.cli.arguments import pairs_of
     from weaponized_interdependence.cli.panels import screen
+    from weaponized_interdependence.errors import Checks
     from weaponized_interdependence.scenario import load_scenario
+    from weaponized_interdependence.simulation.request import requested
 
     loaded = load_scenario(scenario)
-    if settings := pairs_of(changes or (), "--set", keep_dashes=True):
-        loaded = changed(loaded, settings)
-    if phase is not None:
-        the_phase(loaded, phase)
-    out = run_folder(out, overwrite)
+    request: dict[str, Any] = {
+        "models": model or None,
+        "horizons": horizon or None,
+        "elasticities": elasticities,
+        "step": step,
+        "draws": draws,
+        "seed": seed,
+        "sensitivity": sensitivity,
+    }
+    checks = Checks("this cannot be simulated as asked")
+    with checks:
+        if settings := pairs_of(changes or (), "--set", keep_dashes=True):
+            loaded = changed(loaded, settings)
+    with checks:
+        has_flows, has_table = what_is_given(loaded, flows, table)
+        requested(loaded, flows=has_flows, table=has_table, **request)
+    with checks:
+        shown_phase = the_phase(loaded, phase)
+    with checks:
+        out = run_folder(out, overwrite)
+    checks.done()
     with show.working(f"simulating {loaded.name}"):
-        result = run(
-            loaded,
-            flows,
-            table,
-            macro=macro,
-            elasticities=elasticities,
-            models=model or None,
-            horizons=horizon or None,
-            period=period,
-            step=step,
-            draws=draws,
-            seed=seed,
-            sensitivity=sensitivity,
-        )
+        result = run(loaded, flows, table, macro=macro, period=period, **request)
         written = keep(result, out, overwrite) if out is not None else None
     if as_json:
         show.json_document(document(result, written))
@@ -117,7 +123,7 @@ def simulate(
         result.impacts,
         result.shock,
         about(result),
-        phase=the_phase(loaded, phase),
+        phase=shown_phase,
         most=most,
         paths=result.paths,
         sensitivity=result.sensitivity,
@@ -138,6 +144,15 @@ def changed(loaded: "Scenario", settings: Mapping[str, str]) -> "Scenario":
         return scenario_overrides(loaded, settings)
     except ScenarioError as error:
         raise UsageError(error.message, where=error.where, mend=error.mend, faults=error.faults) from error
+
+
+def what_is_given(loaded: "Scenario", flows: Sequence[str] | None, table: str | None) -> tuple[bool, bool]:
+    """Whether there are flows, and whether there is a table; without either the embedded default gives them."""
+    from weaponized_interdependence.sample import load_sample
+
+    if flows or table is not None:
+        return bool(flows), table is not None
+    return True, not only_crude_oil(loaded, load_sample().crude_oil)
 
 
 def run(loaded: "Scenario", flows: Sequence[str] | None, table: str | None, **rest: Any) -> "Result":
@@ -239,7 +254,7 @@ def run_folder(out: Path | None, overwrite: bool) -> Path | None:
         raise UsageError(f"{out} is there already", mend="choose another folder, or say --overwrite")
     if out.exists() and not (out / MANIFEST).is_file():
         raise UsageError(f"{out} is not a run and will not be replaced", mend="choose another folder")
-    try_folder(next(p for p in out.absolute().parents if p.exists()))
+    try_folder(next(p for p in out.absolute().parents if p.exists()), out.name)
     return out
 
 

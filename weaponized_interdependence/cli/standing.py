@@ -100,7 +100,13 @@ def _gdp(about: About, periods: Mapping[str, str]) -> str:
     """The year that shares of GDP are of; the input-output model takes the value added of its own table."""
     if not {"exposure", "substitution"} & set(about["models"]) or not periods:
         return ""
-    trade = [p for layer, p in periods.items() if layer in (Layer.GOODS, Layer.SERVICES)]
-    trade = trade or [p for layer, p in periods.items() if layer == Layer.INPUTS] or list(periods.values())
     other = next((said for note in about["notes"] if (said := _GDP.match(note))), None)
-    return f"GDP of {max(trade)[:4]}{f' (of {other[2]} for {other[1]} economies)' if other else ''}"
+    return f"GDP of {year_of_flows(periods)}{f' (of {other[2]} for {other[1]} economies)' if other else ''}"
+
+
+def year_of_flows(periods: Mapping[str, str]) -> str:
+    """The year whose GDP stands under the flows: of trade where there is any; empty without flows."""
+    flows = {layer: period for layer, period in periods.items() if layer != TABLE}
+    trade = [p for layer, p in flows.items() if layer in (Layer.GOODS, Layer.SERVICES)]
+    trade = trade or [p for layer, p in flows.items() if layer == Layer.INPUTS] or list(flows.values())
+    return max(trade, default="")[:4]

@@ -12,6 +12,7 @@ import polars as pl
 
 from weaponized_interdependence import __version__
 from weaponized_interdependence.errors import UsageError
+from weaponized_interdependence.harmonize.economies import keys_of_kind
 from weaponized_interdependence.indicators.asked import (
     parties,
     refuse,
@@ -176,12 +177,14 @@ def ranking_metadata(
     inputs: Iterable["Stamp"] = (),
     options: Mapping[str, object] | None = None,
     sources: Mapping[str, Mapping[str, str]] | None = None,
+    scores: pl.DataFrame | None = None,
 ) -> dict[str, str]:
     """What a ranking file says about itself: tool, definitions, inputs with hashes, options, knobs, rows left out.
 
     Every value but the tool is JSON text. `knobs` has every number that an indicator read, set or not. `inputs` are the
     stamps of the files read, `sources` who published what is in them; `flows`, when given, are counted for rows that no
-    indicator uses (zero values) or that only walks use (self-loops).
+    indicator uses (zero values) or that only walks use (self-loops); `scores`, when given, are looked through for
+    nodes that are ranked and are `no_jurisdiction`.
     """
     names = [indicators] if isinstance(indicators, str) else list(indicators)
     given = {k: v for k, v in (options or {}).items() if v is not None and v not in ((), [], "", {})}
@@ -196,10 +199,29 @@ def ranking_metadata(
     }
     if flows is not None:
         notes["left_out"] = drop_empty(collect_flows(flows), "drop")[1]
+    if scores is not None and (nobody := no_jurisdiction(scores)):
+        notes["no_jurisdiction"] = nobody
     return {
         "tool": f"weaponized_interdependence {__version__}",
         **{k: json.dumps(v, ensure_ascii=False, default=str) for k, v in notes.items()},
     }
+
+
+def no_jurisdiction(scores: pl.DataFrame) -> list[str]:
+    """Nodes scored above zero for what a jurisdiction could do that are sums of many economies, such as ROW.
+
+    They stay in the ranking, for what flows through them is there; but no one government commands it.
+
+    Examples
+    --------
+    >>> rows = [("2020", "goods", o, d, "TOTAL", 3.0, "USD", "observed") for o, d in (("ROW", "B"), ("B", "ROW"))]
+    >>> names = ["period", "layer", "origin", "destination", "item", "value", "unit", "basis"]
+    >>> no_jurisdiction(rank(pl.DataFrame(rows, schema=names, orient="row"), ["chokepoint", "export_share"]))
+    ['ROW']
+    """
+    of_power = [n for n in scores["indicator"].unique() if n in INDICATORS and "jurisdiction" in INDICATORS[n].needs]
+    above = scores.filter(pl.col("indicator").is_in(of_power) & (pl.col("score") > 0))
+    return sorted({*above["node"].unique()} & {*keys_of_kind("residual", "aggregate")})
 
 
 class Stamp(Protocol):

@@ -3,6 +3,8 @@
 IOTable                   the container, with its coefficients A and B            container.py
 balance(table)            how far columns and rows are from adding up, and what   accounts.py
                           the publisher's rounding allows
+refuse_unbalanced(table)  InputError where they are off by more than any          accounts.py
+                          publisher's are
 review(table)             what is unusual: negative cells, idle industries, the   accounts.py
                           spectral radius of A
 aggregate(table, ...)     fewer economies or sectors, sums preserved              aggregation.py
@@ -14,7 +16,15 @@ isic_divisions(c, sector) which divisions of ISIC a sector holds                
 write_table, read_table   one Parquet file in long form that any tool can query   files.py
 """
 
-from weaponized_interdependence.io_table.accounts import Balance, Gap, Review, balance, review, spectral_radius
+from weaponized_interdependence.io_table.accounts import (
+    Balance,
+    Gap,
+    Review,
+    balance,
+    refuse_unbalanced,
+    review,
+    spectral_radius,
+)
 from weaponized_interdependence.io_table.aggregation import aggregate, sum_into
 from weaponized_interdependence.io_table.container import Array, IOTable
 from weaponized_interdependence.io_table.content import isic_divisions, technology_content
@@ -38,6 +48,7 @@ __all__ = [
     "isic_divisions",
     "negative_flows",
     "read_table",
+    "refuse_unbalanced",
     "review",
     "spectral_radius",
     "sum_into",

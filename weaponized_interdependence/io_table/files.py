@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError, UsageError
+from weaponized_interdependence.io_table.accounts import refuse_unbalanced
 from weaponized_interdependence.io_table.container import Array, IOTable
 
 _FORM = "IO_TABLE"
@@ -39,13 +40,20 @@ def write_table(table: IOTable, path: str | Path, *, metadata: Mapping[str, str]
     exports.write(_long(table), path, metadata={**(metadata or {}), **about})
 
 
-def read_table(path: str | Path) -> IOTable:
+def read_table(path: str | Path, *, balanced: bool = True) -> IOTable:
     """Read a table back from the Parquet file of `write_table`, to the last bit.
+
+    Parameters
+    ----------
+    path
+        The file.
+    balanced
+        Refuse a table whose accounts do not add up (`refuse_unbalanced`); False reads it as it is, to look into it.
 
     Raises
     ------
     InputError
-        Not such a file, or one whose rows do not fit its labels, with every fault.
+        Not such a file, one whose rows do not fit its labels, or whose accounts do not add up, with every fault.
     """
     from weaponized_interdependence import exports
 
@@ -95,7 +103,10 @@ def read_table(path: str | Path) -> IOTable:
             case _:
                 array[to] = value
         arrays[kind] = array
-    return IOTable(**named, **arrays, **{k: about[k] for k in _ABOUT})  # type: ignore[arg-type]
+    table = IOTable(**named, **arrays, **{k: about[k] for k in _ABOUT})  # type: ignore[arg-type]
+    if balanced:
+        refuse_unbalanced(table, where=str(path))
+    return table
 
 
 def _is_text_list(value: object) -> bool:

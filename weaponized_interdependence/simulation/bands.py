@@ -174,23 +174,32 @@ def equilibrium_bands(
                 mend="narrow the bands of the elasticities, or ask for corners with no draws",
             )
         left_out += len(unsolved)
-        spread = spread_of(np.concatenate(figures))
-        names = _names(world, asked)
-        frames.append(names.with_columns(low=spread.low, high=spread.high, horizon=pl.lit(str(horizon))))
+        with np.errstate(invalid="ignore"):  # an end among draws without bound
+            spread = spread_of(np.concatenate(figures))
+        low, high = (np.where(np.isfinite(end), end, np.nan) for end in (spread.low, spread.high))
+        frames.append(_names(world, asked).with_columns(low=low, high=high, horizon=pl.lit(str(horizon))))
     # A single target stands among the economies and among the groups.
     keys = ["horizon", "party", "item", "metric"]
     return pl.concat(frames).unique(subset=keys, keep="first", maintain_order=True), left_out
 
 
 def with_bands(impacts: pl.DataFrame, bands: pl.DataFrame) -> pl.DataFrame:
-    """IMPACTS with the bands put in where there are any; `value` always lies inside its band."""
+    """IMPACTS with the bands put in where there are any; `value` always lies inside its band.
+
+    An end that is NaN there is open: of a ratio where the coalition does not lose in a twentieth of the draws.
+    """
     keys = ["horizon", "party", "channel", "item", "metric"]
-    joined = impacts.join(bands.fill_nan(None), on=keys, how="left", suffix="_drawn", maintain_order="left")
-    low, high = (pl.coalesce(f"{end}_drawn", end) for end in ("low", "high"))
-    known = pl.col("value").is_not_null()
+    found = bands.fill_nan(None).with_columns(drawn=pl.lit(True))
+    joined = impacts.join(found, on=keys, how="left", suffix="_drawn", maintain_order="left")
+    drawn = pl.col("drawn").fill_null(False) & pl.col("value").is_not_null()
+    ends = (("low", pl.min_horizontal), ("high", pl.max_horizontal))
     return joined.with_columns(
-        pl.when(known).then(pl.min_horizontal(low, "value")).otherwise("low").alias("low"),
-        pl.when(known).then(pl.max_horizontal(high, "value")).otherwise("high").alias("high"),
+        pl.when(~drawn)
+        .then(end)
+        .when(pl.col(f"{end}_drawn").is_not_null())
+        .then(outer(f"{end}_drawn", "value"))
+        .alias(end)
+        for end, outer in ends
     ).select(impacts.columns)
 
 
@@ -336,5 +345,10 @@ def _figures(world: World, asked: Asked, states: Sequence[Counterfactual], solve
 
 
 def _over(target: Floats, coalition: Floats) -> Floats:
-    """Target over coalition; NaN where the coalition does not lose."""
-    return np.divide(target, coalition, out=np.full_like(target, np.nan), where=coalition > 0)
+    """Target over coalition; where the coalition does not lose, infinity with the sign of the target's loss.
+
+    As `impact.over`: a draw of that kind is beyond every ratio, and is not left out.
+    """
+    free = np.where(target > 0, np.inf, np.where(target < 0, -np.inf, np.nan))
+    without = np.where(np.isnan(coalition), np.nan, free)
+    return np.divide(target, coalition, out=without, where=coalition > 0)

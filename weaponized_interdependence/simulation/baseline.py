@@ -12,7 +12,7 @@ import polars as pl
 
 from weaponized_interdependence.errors import Fault, InputError, ModelError, UsageError
 from weaponized_interdependence.exports import read_frame
-from weaponized_interdependence.io_table import IOTable, read_table
+from weaponized_interdependence.io_table import IOTable, read_table, refuse_unbalanced
 from weaponized_interdependence.macro import gdp_reference
 from weaponized_interdependence.network import overlapping_items
 from weaponized_interdependence.periods import first_day, last_day, year_of
@@ -116,6 +116,8 @@ def load(
     if isinstance(table, str | Path):
         path, table = table, read_table(table)
         read.append(stamped("table", Path(path), len(table.x), (table.period,)))
+    elif table is not None:
+        refuse_unbalanced(table, where="table")
     if table is not None:
         _not_from_the_future(table, scenario.date, notes)
         if not any(i.name == "table" for i in [*given, *read]):

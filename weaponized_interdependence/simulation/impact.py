@@ -18,6 +18,10 @@ from weaponized_interdependence.terms import Basis, Channel, Horizon, Metric, Ro
 ALL = "ALL"
 COALITION, TARGETS, THIRD_PARTIES, WORLD = "COALITION", "TARGETS", "THIRD_PARTIES", "WORLD"
 
+NO_HUMANITARIAN = (
+    "humanitarian coverage is not computed: a table alone knows no products; give flows of six-digit HS goods too"
+)
+
 # Shares of one party's own: they are not money, and no sum over parties or items has a meaning.
 SHARES = (
     Metric.REAL_WAGE_LOSS,
@@ -119,11 +123,17 @@ def finish(rows: pl.DataFrame, model: str, scenario: str, phase: str, parties: P
             pl.lit(model).alias("model"),
             role_of(parties).alias("role"),
             unit_of(pl.col("metric")).alias("unit"),
-            pl.min_horizontal(CASES).alias("low"),
-            pl.max_horizontal(CASES).alias("high"),
+            _bounded(pl.col("value")).alias("value"),
+            _bounded(pl.min_horizontal(CASES)).alias("low"),
+            _bounded(pl.max_horizontal(CASES)).alias("high"),
         ).select(list(IMPACTS.schema)),
         where=f"impacts of {model}",
     )
+
+
+def _bounded(end: pl.Expr) -> pl.Expr:
+    """The number; null for an end without bound, and in a row without a central answer."""
+    return pl.when(~pl.col("value").is_infinite() & ~end.is_infinite()).then(end)
 
 
 def role_of(parties: Parties) -> pl.Expr:
@@ -264,9 +274,10 @@ def groups_of(parties: Parties, everyone: Sequence[str]) -> dict[str, tuple[str,
 
 
 def _ratios(rows: pl.DataFrame, parties: Parties, unrated: Sequence[Channel]) -> pl.DataFrame:
-    """Target over coalition, of LOSS and of LOSS_GDP; null where the coalition does not lose: there is no ratio.
+    """Target over coalition, of LOSS and of LOSS_GDP; none at all in `unrated` channels.
 
-    None at all in `unrated` channels.
+    In a case in which the coalition does not lose there is no ratio: what the target loses then costs nothing, and the
+    ratio counts as without bound, above where the target loses, below where it gains (`over`).
     """
     target = TARGETS if len(parties.target) > 1 else parties.target[0]
     ways = {Metric.LOSS: Metric.LOSS_RATIO, Metric.LOSS_GDP: Metric.LOSS_GDP_RATIO}
@@ -277,10 +288,16 @@ def _ratios(rows: pl.DataFrame, parties: Parties, unrated: Sequence[Channel]) ->
         chosen.filter(pl.col("party") == COALITION), on=keys, suffix="_by", maintain_order="left"
     )
     return pair.with_columns(
-        *(pl.when(pl.col(f"{case}_by") > 0).then(pl.col(case) / pl.col(f"{case}_by")).alias(case) for case in CASES),
+        *(over(pl.col(case), pl.col(f"{case}_by")).alias(case) for case in CASES),
         pl.col("metric").replace_strict({str(a): str(b) for a, b in ways.items()}),
         weakest_of("basis", "basis_by").alias("basis"),
     ).select(rows.columns)
+
+
+def over(target: pl.Expr, coalition: pl.Expr) -> pl.Expr:
+    """Target's loss over the coalition's; where that is not above zero, infinity with the sign of the target's loss."""
+    free = pl.when(target > 0).then(float("inf")).when(target < 0).then(float("-inf"))
+    return pl.when(coalition > 0).then(target / coalition).when(coalition <= 0).then(free)
 
 
 # ---- humanitarian rows ------------------------------------------------------------------------------------------
@@ -294,6 +311,8 @@ def humanitarian_rows(
     Both are values over the target's imports of listed goods from everyone. Empty, with a note, where the data have
     no six-digit HS goods: the list cannot be looked up there, and a guess would be a number without a source.
     """
+    if flows.is_empty():
+        return IMPACTS.empty(), (NO_HUMANITARIAN,)
     base = humanitarian_imports(flows, parties)
     if base.is_empty():
         return IMPACTS.empty(), (

@@ -4,7 +4,7 @@ A model answers for one phase (a `Setting`) or, where it follows time, for all o
 the order of time). What several models need of one input is computed once: `Setting.cells` a phase, `Shared` a run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -131,6 +131,38 @@ def chosen_models(models: Sequence[str] | None, *, flows: bool, table: bool) -> 
     if faults or not models:
         raise UsageError("these models cannot be run", faults=faults, mend=f"models are {', '.join(MODELS)}")
     return [MODELS[name] for name in dict.fromkeys(models)]
+
+
+def refuse_without_horizon(models: Sequence[str], asked: Sequence[str]) -> None:
+    """UsageError naming every one of these models that has horizons, but none of those asked for."""
+    faults = [
+        Fault(f"{name} has {held} only", mend="ask for one of its horizons too, or leave the model out")
+        for name, held in _without_any(dict.fromkeys(models), asked).items()
+    ]
+    if faults:
+        raise UsageError(f"models without the {_several(asked)} asked for", faults=faults)
+
+
+def at_horizons(models: Sequence[Model], asked: Sequence[str]) -> tuple[list[Model], tuple[str, ...]]:
+    """The models that have no time in them or one of these horizons.
+
+    Beside them what to say of the others, where no model that has time is left.
+    """
+    gone = _without_any([model.name for model in models], asked)
+    left = [model for model in models if model.name not in gone]
+    if any(model.horizons != (Horizon.NONE,) for model in left):
+        return left, ()
+    return left, tuple(f"{name}: no answer: it has {held} only" for name, held in gone.items())
+
+
+def _without_any(names: Iterable[str], asked: Sequence[str]) -> dict[str, str]:
+    """Those of the models that have none of these horizons, each with the horizons it has."""
+    known = {name: MODELS[name].horizons for name in names if name in MODELS}
+    return {n: _several(own) for n, own in known.items() if own != (Horizon.NONE,) and not set(own) & set(asked)}
+
+
+def _several(horizons: Sequence[str]) -> str:
+    return f"horizon{'s' if len(horizons) > 1 else ''} {' and '.join(horizons)}"
 
 
 def chosen_horizons(horizons: Sequence[str] | None) -> tuple[str, ...]:

@@ -15,25 +15,22 @@ from typing import Any
 import polars as pl
 
 from weaponized_interdependence import __version__
-from weaponized_interdependence.errors import Fault, ModelError, UsageError
+from weaponized_interdependence.errors import Fault, ModelError
 from weaponized_interdependence.io_table import IOTable
 from weaponized_interdependence.scenario import Scenario, load_scenario
 from weaponized_interdependence.schemas import IMPACTS, PATHS, SENSITIVITY
 from weaponized_interdependence.simulation import baseline
 from weaponized_interdependence.simulation.baseline import Baseline, Input
-from weaponized_interdependence.simulation.drawing import DRAWN, drawing_of, drawn
-from weaponized_interdependence.simulation.elasticities import load
+from weaponized_interdependence.simulation.drawing import DRAWN, drawn
 from weaponized_interdependence.simulation.impact import Answer, Assumption, humanitarian_rows, no_answer, to_impacts
 from weaponized_interdependence.simulation.models import (
     MODELS,
-    WEEK,
     Model,
     Setting,
     Shared,
-    chosen_horizons,
-    chosen_models,
 )
 from weaponized_interdependence.simulation.references import Reference, references
+from weaponized_interdependence.simulation.request import requested
 from weaponized_interdependence.simulation.shock import (
     SHOCK,
     Parties,
@@ -104,7 +101,8 @@ def simulate(
     models
         Names from MODELS; by default every model whose input is there, but those that only run where they are named.
     horizons
-        short, medium, long; by default all that a model has. Models without time in them always answer.
+        short, medium, long; by default all that a model has. Models without time in them always answer; a model named
+        in `models` must have one of them.
     step
         Days of a step of models that follow time; by default a week, or the shortest phase where that is shorter.
     draws
@@ -129,20 +127,30 @@ def simulate(
     ModelError
         No measure matches anything in the data, or no period of the data is as early as the scenario.
     UsageError
-        An unknown model or horizon, or a model whose input is missing.
+        An unknown model or horizon, a model whose input is missing or that has none of the horizons, draws that cannot
+        be made: all that is wrong with what is asked, at once.
     """
     started = datetime.now(UTC)
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario)
-    chosen = chosen_models(models, flows=flows is not None, table=table is not None)
-    asked = chosen_horizons(horizons)
-    drawing = drawing_of(draws, seed, sensitivity, [model.name for model in chosen])
-    elasticity = load(elasticities or scenario.assumptions.elasticities)
+    request = requested(
+        scenario,
+        flows=flows is not None,
+        table=table is not None,
+        models=models,
+        horizons=horizons,
+        elasticities=elasticities,
+        step=step,
+        draws=draws,
+        seed=seed,
+        sensitivity=sensitivity,
+    )
+    chosen, drawing, elasticity = request.models, request.drawing, request.elasticities
     base = baseline.load(scenario, flows=flows, table=table, macro=macro, period=period, inputs=inputs)
-    shared = Shared(base.table, elasticity, asked, _step(step, scenario))
+    shared = Shared(base.table, elasticity, request.horizons, request.step)
     parties = parties_of(scenario)
 
-    notes = [*base.notes, *elasticity.notes, *_absent_notes(parties, base)]
+    notes = [*base.notes, *elasticity.notes, *request.notes, *_absent_notes(parties, base)]
     impacts, moved, assumptions = [], [SENSITIVITY.empty()], _scenario_assumptions(scenario)
     # What the text stops is worked out once a phase, whatever number of models then answers to it.
     settings = [
@@ -172,7 +180,7 @@ def simulate(
             impacts.append(rows)
         humane, said = humanitarian_rows(shock.table, base.flows, scenario.name, phase.name, parties)
         impacts.append(humane)
-        notes += said if base.has_flows else ()
+        notes += said
     if failed and (models is not None or not answered):
         raise failed[0]  # who asked for a model gets its answer or its error; of all models, those that can, answer
     if not answered and all(setting.shock.table.is_empty() for setting in settings):
@@ -253,18 +261,6 @@ def _followed(
 
 def _without(model: Model, error: ModelError) -> Answer:
     return no_answer(model.name, (f"{model.name}: no answer: {error.message}",))
-
-
-def _step(step: int | None, scenario: Scenario) -> int:
-    """Days of a step: whole, at least one, and no longer than the shortest phase."""
-    if step is None:
-        return WEEK
-    shortest = min((days, phase.name) for phase, _, days in scenario.timeline())
-    if not 1 <= step <= shortest[0]:
-        raise UsageError(
-            f"a step of {step} days", mend=f"use 1 to {shortest[0]}, the days of the shortest phase, {shortest[1]}"
-        )
-    return step
 
 
 def _in_order(scenario: Scenario, rows: pl.DataFrame) -> pl.DataFrame:

@@ -17,6 +17,7 @@ import polars as pl
 from weaponized_interdependence.errors import Fault, InputError, UsageError
 from weaponized_interdependence.harmonize.economies import to_iso3
 from weaponized_interdependence.io_table import Array, IOTable, balance, negative_flows, review, sum_into
+from weaponized_interdependence.io_table.accounts import USELESS, USELESS_ECONOMY
 from weaponized_interdependence.sources.reading import Check, FileStamp, Reading, Severity, stamp
 
 Key = tuple[str, str]
@@ -24,9 +25,6 @@ Key = tuple[str, str]
 # A published table whose accounts miss output by more than this, summed over all industries, is not read as it should
 # be (a column too many, a row left out); publishers' own rounding stays far below (WIOD 2013: 0.04 to 0.09 per cent).
 TOLERANCE = 0.005
-# Beyond this the table is not what it claims to be: with the last hundredth of WIOD's rows cut off, 19 per cent of
-# output has no buyer.
-USELESS = 0.02
 # A table of fewer economies than any release has is somebody's extract: world totals are not asked of it.
 WHOLE = 40
 
@@ -261,7 +259,9 @@ def table_checks(table: IOTable, *, step: float = 0.0, remainder: bool = False) 
     """
     held, seen = balance(table, step=step), review(table)
     checks = []
-    expected = f"within {TOLERANCE:.1%}; above {USELESS:.0%} the table is not read"
+    expected = (
+        f"within {TOLERANCE:.1%}; above {USELESS:.0%}, or {USELESS_ECONOMY:.0%} of one economy, the table is not read"
+    )
     for side, gap in (("columns", held.columns), ("rows", held.rows)):
         if side == "columns" and remainder:
             found = "by construction: value added is the remainder"
@@ -273,8 +273,11 @@ def table_checks(table: IOTable, *, step: float = 0.0, remainder: bool = False) 
             found += f"; worst {name}: {total:,.6g} against {output:,.6g}"
         if not gap.allowed:
             found += "; more than rounding explains" if step else ""
-        severity: Severity = "hard" if gap.total > USELESS else "soft"
-        checks.append(Check(f"{side} add up to output", expected, found, gap.total <= TOLERANCE, severity))
+        if gap.economy[1] > USELESS_ECONOMY:
+            found += "; of {} {:.1%} of its output".format(*gap.economy)
+        severity: Severity = "hard" if gap.useless else "soft"
+        adds_up = gap.total <= TOLERANCE and not gap.useless
+        checks.append(Check(f"{side} add up to output", expected, found, adds_up, severity))
     radius = seen.spectral_radius
     checks.append(Check("spectral radius of A", "below 1", f"{radius:.4f}", radius < 1))
     # What follows is lawful or the publisher's own doing; whoever computes with the table should know it.

@@ -266,7 +266,8 @@ def _refuse_without(what: str, table: IOTable, sizes: Array) -> None:
         raise InputError(
             f"economies without {what}",
             faults=[Fault(f"{name} has no {what} above zero") for name in empty],
-            mend="merge them with others: aggregate(table, economies={...})",
+            mend="is the table whole? load the publisher's file again (wi load); no option of wi merges economies, in "
+            "Python aggregate(table, economies={...}) does",
         )
 
 

@@ -91,6 +91,14 @@ def test_one_line_for_horizons_that_disagree_alike(capsys: pytest.CaptureFixture
     assert "medium, long: models disagree, 10.0 (input-output, upstream) to 30.0 (bottleneck)" in said
 
 
+def test_who_is_not_in_the_data_of_a_model_is_no_zero_there(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [row("input_output", 0.1), row("bottleneck", 0.3), row("substitution", 0.0, horizon="short")]
+    beside.side_by_side(impacts(*rows), SCENARIO, "all", {("substitution", "RUS")}, {})
+    said = " ".join(capsys.readouterr().out.split())
+    assert "models disagree, 10.0 (input-output) to 30.0 (bottleneck)" in said
+    assert "(substitution)" not in said
+
+
 @pytest.mark.parametrize(
     ("ends", "said"),
     [

@@ -22,7 +22,7 @@ from weaponized_interdependence.simulation.general_equilibrium import (
     output_lost,
     world_of,
 )
-from weaponized_interdependence.simulation.sectors import SectorShares, sector_shares
+from weaponized_interdependence.simulation.sectors import SectorShares, sector_shares, table_flows
 from weaponized_interdependence.simulation.shock import parties_of
 from weaponized_interdependence.simulation.simulate import Result, simulate
 from weaponized_interdependence.sources.registry import read
@@ -120,6 +120,20 @@ def test_duties_reach_the_table_as_their_mean_over_products(small: IOTable) -> N
     assert found["tariff"].item() == pytest.approx(0.4 * 0.3)
     whole = cells_of(small, {"kind": "tariff", "items": ["WIOD13:c2"], "rate": 0.3}).duties
     assert whole["tariff"].to_list() == [0.3]
+
+
+@pytest.mark.parametrize(("banned", "shown", "left"), [(0.7, 1.0, 0.5), (0.2, 1.0, 0.1875), (0.7, 0.5, 0.5 * 3 / 13)])
+def test_a_duty_is_paid_on_what_is_not_banned(small: IOTable, banned: float, shown: float, left: float) -> None:
+    """Half of the price on c2 goods worth 0.3 of the flows; of the others a part is banned, or all."""
+    at = table_flows(small).filter(origin="RUS", destination="USA", item="WIOD13:c2")["value"].item() * shown
+    rows = [("270900", 0.3), ("260111", banned), ("260300", 0.7 - banned)]
+    hs = flows([("RUS", "USA", f"HS17:{c}", at * part) for c, part in rows if part > 1e-9], period="2020")
+    duty = {"kind": "tariff", "items": ["HS:2709"], "rate": 0.5}
+    ban = {"kind": "import_ban", "items": ["HS:2601"]}
+    text = scenario(duty, ban, on=ON)
+    found = sector_shares(text, text.phase_list()[0], small, hs, parties_of(text))
+    assert found.shares["value"].item() == pytest.approx(banned * shown)
+    assert found.duties["tariff"].item() == pytest.approx(left)
 
 
 def test_horizons_take_their_thetas(world: World) -> None:
@@ -240,11 +254,34 @@ def test_a_quota_is_a_ceiling_whose_rent_the_importer_takes(small: IOTable) -> N
     assert any("ceiling on the quantity" in note for note in result.notes)
 
 
+@pytest.mark.parametrize(("models", "metric"), [(["equilibrium"], "loss"), (["terms_of_trade"], "terms_of_trade_loss")])
+def test_a_quota_brings_its_basis(small: IOTable, models: list[str], metric: str) -> None:
+    quota = {"kind": "quota", "items": ["WIOD13:c2"], "allowed_share": 0.5}
+    let_through = [{"items": ["WIOD13:c2"], "share": 0.5}]  # how much of what is exempt passes is chosen
+    plain = run(small, quota, horizons=["long"], models=models).impacts
+    chosen = run(small, quota, horizons=["long"], models=models, exemptions=let_through).impacts
+    assert cell(plain, party="RUS", metric=metric)["basis"] == "estimated"
+    assert cell(chosen, party="RUS", metric=metric)["basis"] == "assumed"
+
+
 def test_a_tariff_alone_reaches_the_equilibrium_and_not_the_chains(small: IOTable) -> None:
-    result = run(small, {"kind": "tariff", "rate": 0.25}, models=["equilibrium", "input_output"])
+    duty = {"kind": "tariff", "rate": 0.25}
+    result = run(small, duty, models=["equilibrium", "input_output", "dynamic"])
     assert result.models == ("equilibrium",)
     assert cell(result.impacts, horizon="long", party="RUS", metric="loss_gdp")["value"] > 0
-    assert any("stop no delivery" in note for note in result.notes)
+    for model in ("input_output", "dynamic"):
+        assert any(f"{model}: the measures stop no delivery" in note for note in result.notes)
+        with pytest.raises(ModelError, match="the models asked for have no answer to its measures") as refused:
+            run(small, duty, models=[model])
+        assert any(f"{model}: the measures stop no delivery" in fault.what for fault in refused.value.faults)
+
+
+def test_a_sector_that_nobody_there_sells_is_named_all_the_same(small: IOTable) -> None:
+    named = {"kind": "export_ban", "items": ["WIOD13:c14"], "senders": ["NZL"]}
+    ban = {"kind": "import_ban", "items": ["WIOD13:c2"], "senders": ["USA"]}
+    result = run(small, ban, named, models=["input_output"], coalition=("USA", "NZL"))
+    assert not any("names no sector" in note for note in result.notes)
+    assert any("not in the input-output table: NZL" in note for note in result.notes)
 
 
 def test_humanitarian_imports_have_a_price_where_products_are_known(small: IOTable) -> None:
@@ -482,6 +519,17 @@ def test_by_default_sixty_four_are_drawn_and_the_manifest_says_so(small: IOTable
     assert any("5th and 95th percentile of 64 draws" in note for note in made.notes)
     assert read_run(write_run(made, tmp_path / "run")).manifest["seed"] == 0
     assert simulate(scenario(HALF, on=ON), table=small, models=["input_output"]).seed is None
+
+
+def test_corners_stand_where_the_draws_have_no_solution(small: IOTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise ModelError("40 of 64 draws at the long horizon have no solution")
+
+    still = run(small, HALF)
+    monkeypatch.setattr("weaponized_interdependence.simulation.simulate.drawn", fails)
+    moved = simulate(scenario(HALF, on=ON), table=small, models=["equilibrium"])
+    assert moved.impacts.equals(still.impacts)
+    assert any("have no solution: its bands are corners" in note for note in moved.notes)
 
 
 def test_draws_that_cannot_be_made(small: IOTable) -> None:

@@ -141,6 +141,16 @@ def test_a_model_without_time_has_nothing_to_say_of_a_lifted_phase(result: Resul
     assert set(moving["phase"]) == {"on", "tight", "off", "back"}
 
 
+def test_what_the_path_does_not_count_is_said(table: IOTable) -> None:
+    base = regime(FOUR[0])
+    chips = {"id": "chips", "kind": "export_ban", "items": ["HS:8542"]}
+    both = [m.model_dump(exclude_defaults=True) for m in base.measures] + [chips]
+    more = Scenario(name="m", title="M", coalition=("USA",), target=("RUS",), date=base.date, measures=both)
+    result = simulate(more, table=table, models=["dynamic"])
+    assert result.models == ("dynamic",)
+    assert any("measure chips names no sector" in note for note in result.notes)
+
+
 def test_the_step_is_as_asked_or_refused(table: IOTable) -> None:
     scenario = regime(("on", "2021-01-01", ["a"]), end="2021-03-31")
     daily = simulate(scenario, table=table, models=["dynamic"], step=1)

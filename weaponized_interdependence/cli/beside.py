@@ -37,7 +37,8 @@ def side_by_side(
 
     frame = compare.side_by_side(impacts, scenario)
     frame = frame.filter(frame["phase"] == phase)
-    rows = [r for r in frame.to_dicts() if (r["model"], r["party"]) not in gone and r["value"] is not None]
+    frame = frame.filter([(r["model"], r["party"]) not in gone for r in frame.iter_rows(named=True)])
+    rows = [r for r in frame.to_dicts() if r["value"] is not None]
     views = list(dict.fromkeys((r["model"], r["channel"]) for r in rows))
     if len({model for model, _ in views}) < 2:
         return  # one model alone has nobody beside it

@@ -309,7 +309,7 @@ def _humanitarian(rows: Sequence[Row], notes: Sequence[str]) -> None:
     ]
     show.table(columns, indent=4)
     if dearer := [r for r in rows if r["metric"] == Metric.HUMANITARIAN_PRICE_CHANGE]:
-        show.say("price of what the target imports of them, by sector", indent=4)
+        show.say("price of what the target imports of them, by sector, against world value added", indent=4)
         views = [show.Column("", [r["party"] for r in dearer], keep=True)]
         views.append(show.Column("model", [_in_words(_view(r)) for r in dearer]))
         show.table([*views, *_band(dearer, "change, per cent", 0.01)], indent=4)

@@ -212,7 +212,7 @@ def equilibrium(
         except ModelError as error:
             failed.append((horizon, error))
             continue
-        basis = weakest(world.basis, cells.basis, *world.theta[str(horizon)]["basis"].unique()).value
+        basis = basis_of(world, cells, quotas, horizon)
         rows = _rows(world, solved, bundles or {})
         frames += [frame.with_columns(horizon=pl.lit(str(horizon)), basis=pl.lit(basis)) for frame in rows]
     if not frames:
@@ -245,6 +245,12 @@ def solved_case(
     at = tuple(cells.T)
     duty[at] = (1.0 + duty[at]) * (1.0 + found.tariff_equivalent) - 1.0
     return replace(asked, banned=barred, tariff=duty), found.equilibrium
+
+
+def basis_of(world: World, cells: SectorShares, quotas: SectorShares | None, horizon: str) -> str:
+    """The weakest basis of table, measures (quotas among them) and thetas at a horizon."""
+    laid = [cells.basis, *([] if quotas is None else [quotas.basis])]
+    return weakest(world.basis, *laid, *world.theta[str(horizon)]["basis"].unique()).value
 
 
 def _rows(

@@ -211,12 +211,17 @@ def _of_chains(
     """The answer of a model of production chains to the shares denied, or why there is none."""
     found = setting.cells
     if found.shares.is_empty():
-        idle = f"{model}: the measures stop no delivery of the table (duties and claims do not enter it)"
-        return no_answer(model, (*found.notes, *((idle,) if setting.phase.measures else ())))
+        return _idle(setting, model)
     # Losses along chains are worked out, not reported, however well the table is known.
     basis = weakest(found.basis, Basis.ESTIMATED)
     system = setting.shared.system
     return _noted(answer(system, denied_shares(system.table, found.shares), basis), found.notes)
+
+
+def _idle(setting: Setting, model: str) -> Answer:
+    """No answer of a model of production chains: what the measures do not reach, and why."""
+    said = f"{model}: the measures stop no delivery of the table (duties and claims do not enter it)"
+    return no_answer(model, (*setting.cells.notes, *((said,) if setting.phase.measures else ())))
 
 
 def _equilibrium(setting: Setting) -> Answer:
@@ -265,7 +270,7 @@ def _dynamic(settings: Sequence[Setting]) -> tuple[Mapping[str, Answer], pl.Data
     stopped = [setting.cells.shares for setting in settings]
     first = settings[0]
     if all(shares.is_empty() for shares in stopped) or not first.horizons("dynamic"):
-        return {}, PATHS.empty()
+        return {setting.phase.name: _idle(setting, "dynamic") for setting in settings}, PATHS.empty()
     from weaponized_interdependence.simulation.dynamics import dynamic_answer
 
     system = first.shared.system
@@ -276,7 +281,8 @@ def _dynamic(settings: Sequence[Setting]) -> tuple[Mapping[str, Answer], pl.Data
     ]
     basis = weakest(*(setting.cells.basis for setting in settings)).value
     step = min(first.shared.step, *(end - start for start, end in times.values()))
-    return dynamic_answer(system, schedule, first.parties, scenario=first.scenario.name, basis=basis, step=step)
+    told, paths = dynamic_answer(system, schedule, first.parties, scenario=first.scenario.name, basis=basis, step=step)
+    return {setting.phase.name: _noted(told[setting.phase.name], setting.cells.notes) for setting in settings}, paths
 
 
 def _noted(answer: Answer, notes: Sequence[str]) -> Answer:

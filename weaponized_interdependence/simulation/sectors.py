@@ -6,7 +6,7 @@ through observed product flows:
 
     share of (origin, sector, destination) = sum of value * denied over the sector's products / sum of value
 
-and a duty in the same way (its trade-weighted mean over the sector's products),
+and a duty in the same way (its trade-weighted mean over those of the sector's products that may still be traded),
 so it needs HS flows beside the table. Where these are there, every measure goes through them, and they carry the
 exemptions of goods into the table. Flows that show less than the table delivers speak only for what they show.
 """
@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from weaponized_interdependence.errors import UsageError
-from weaponized_interdependence.harmonize.products import translate
+from weaponized_interdependence.harmonize.products import match_items, translate
 from weaponized_interdependence.io_table import IOTable, goods_sectors, to_flows
 from weaponized_interdependence.scenario import Measure, Phase, Scenario
 from weaponized_interdependence.simulation.input_output import items_of
@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 _CELL = ["origin", "destination", "item"]
 _TOUCHED = (pl.col("denied_high") > 0) | (pl.col("tariff") > 0)
 _LAID = (*CASES, "tariff")
-_STEMS = {"low": "denied_low", "value": "denied", "high": "denied_high", "tariff": "tariff"}
+_STEMS = {"low": "denied_low", "value": "denied", "high": "denied_high"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ def sector_shares(
     products = _products(flows, table, parties)
     measures = scenario.measures_in(phase)
     shock = build_shock(scenario, phase, deliveries, parties)
-    by_product = [m for m in measures if _names(m) and m.id in shock.unmatched]
+    # Who names a sector, but nobody that the table holds or nothing that is delivered, names no product for that.
+    by_product = [m for m in measures if _names(m) and m.id in shock.unmatched and not _names_sector(m, table)]
     # That a measure names no sector is said below, with the mend; its own remark would only repeat it.
     chosen = [m for m in measures if m not in by_product]
     whole = build_shock(scenario, _only(phase, chosen), deliveries, parties)
@@ -173,20 +174,37 @@ def _names(measure: Measure) -> bool:
     return bool(measure.items or measure.lists)
 
 
+def _names_sector(measure: Measure, table: IOTable) -> bool:
+    return bool(match_items(pl.Series(items_of(table), dtype=pl.String), measure.items).mask.any())
+
+
 def _only(phase: Phase, measures: list[Measure]) -> Phase:
     return phase.model_copy(update={"measures": tuple(m.id for m in measures)})
 
 
 def _shares(shock: pl.DataFrame, traded: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Denied share and duty of each cell: of the shock's own rows, or of all that the pair trades of the sector."""
-    value = pl.col("value")
+    """Denied share and duty of each cell: of the shock's own rows, or of all that the pair trades of the sector.
+
+    The duty is the mean over what may still be traded: on what is banned nobody pays it.
+    """
+    value, left = pl.col("value"), 1 - pl.col("denied")
     stopped = shock.with_columns(
-        value.alias("traded"), *((value * pl.col(stem)).alias(case) for case, stem in _STEMS.items())
+        value.alias("traded"),
+        *((value * pl.col(_STEMS[case])).alias(case) for case in CASES),
+        (value * pl.col("tariff")).alias("tariff"),
+        (value * left * pl.col("tariff")).alias("paid"),
     )
-    denied = stopped.group_by(_CELL).agg(steady_sum("traded", *_LAID))
+    denied = stopped.group_by(_CELL).agg(steady_sum("traded", *_LAID, "paid"))
     if traded is not None:
         denied = denied.drop("traded").join(traded, on=_CELL)
-    return denied.select(*_CELL, *(pl.col(case) / pl.col("traded") for case in _LAID))
+    shares = denied.with_columns(*(pl.col(case) / pl.col("traded") for case in (*_LAID, "paid")))
+    duty = _mean(pl.col("paid"), 1 - pl.col("value"), pl.col("tariff"))
+    return shares.select(*_CELL, *CASES, duty.alias("tariff"))
+
+
+def _mean(paid: pl.Expr, left: pl.Expr, plain: pl.Expr) -> pl.Expr:
+    """What is paid on what is left, over its share of all; the plain mean where (but for rounding) nothing is left."""
+    return pl.when(left > 1e-9).then(paid / left).otherwise(plain)
 
 
 def _blended(
@@ -207,15 +225,17 @@ def _blended(
         (pl.col("traded") / (length * pl.col("delivery"))).fill_null(0.0).clip(0.0, 1.0).alias("shown")
     )
     both = cells.join(seen, on=_CELL, how="left").join(whole, on=_CELL, how="left", suffix="_whole")
+    both = both.with_columns(pl.col(name).fill_null(0.0) for case in _LAID for name in (case, f"{case}_whole"))
     part = pl.col("shown")
+    left, rest = part * (1 - pl.col("value")), (1 - part) * (1 - pl.col("value_whole"))
+    paid = left * pl.col("tariff") + rest * pl.col("tariff_whole")
+    duty = _mean(paid, left + rest, part * pl.col("tariff") + (1 - part) * pl.col("tariff_whole"))
     blended = both.select(
         *_CELL,
         "delivery",
         "shown",
-        *(
-            (part * pl.col(case).fill_null(0.0) + (1 - part) * pl.col(f"{case}_whole").fill_null(0.0)).alias(case)
-            for case in _LAID
-        ),
+        *((part * pl.col(case) + (1 - part) * pl.col(f"{case}_whole")).alias(case) for case in CASES),
+        duty.alias("tariff"),
     ).filter((pl.col("high") > 0) | (pl.col("tariff") > 0))
     value = pl.col("delivery")
     seen_value = (value * pl.col("shown")).alias("seen")

@@ -174,7 +174,10 @@ def simulate(
                 answer, scenario.name, phase.name, parties, base.economies(model.needs), base.gdp, base.length
             )
             if drawing and model.name == DRAWN:
-                rows, indices, said = drawn(rows, answer, setting, drawing)
+                try:
+                    rows, indices, said = drawn(rows, answer, setting, drawing)
+                except ModelError as error:  # its own answer stands: only the bands of the draws are missing
+                    indices, said = SENSITIVITY.empty(), (f"{DRAWN}: {error.message}: its bands are corners",)
                 moved.append(indices)
                 notes += said
             impacts.append(rows)
@@ -190,6 +193,9 @@ def simulate(
             what = f"the data do not hold its target, {', '.join(gone)}"
             within = f"; {ROW} holds many economies and stands for none of them" if ROW in held else ""
             mend = f"give data that tell {', '.join(gone)} apart{within}"
+        elif base.table is not None and any(s.cells.shares.height or s.cells.duties.height for s in settings):
+            what = "the models asked for have no answer to its measures"
+            mend = "ask for other models, or for all (a duty alone needs equilibrium)"
         else:
             what = "no measure matches anything in the data"
             mend = "give flows or a table whose items, layers and economies the measures name"

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 
 from weaponized_interdependence.simulation.equilibrium.decomposition import decompose
-from weaponized_interdependence.simulation.general_equilibrium import World, counterfactuals, solved_case
+from weaponized_interdependence.simulation.general_equilibrium import World, basis_of, counterfactuals, solved_case
 from weaponized_interdependence.simulation.impact import ALL, Answer, answer_rows, no_answer
 from weaponized_interdependence.simulation.sectors import SectorShares
 from weaponized_interdependence.simulation.shock import CASES
-from weaponized_interdependence.terms import HORIZONS, Channel, Metric, weakest
+from weaponized_interdependence.terms import HORIZONS, Channel, Metric
 
 MODEL = "terms_of_trade"
 
@@ -36,7 +36,7 @@ def terms_of_trade(
         for case, asked in zip(CASES, counterfactuals(world, cells, horizon), strict=True):
             laid, after = solved_case(world, asked, quotas, case)
             splits.append(decompose(world.base, after, tariff=laid.tariff))
-        basis = weakest(world.basis, cells.basis, *world.theta[str(horizon)]["basis"].unique()).value
+        basis = basis_of(world, cells, quotas, horizon)
         for metric, parts in (
             (Metric.TERMS_OF_TRADE_LOSS, [s.terms_of_trade for s in splits]),
             (Metric.VOLUME_OF_TRADE_LOSS, [s.volume_of_trade for s in splits]),

